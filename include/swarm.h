@@ -67,9 +67,9 @@
  *
  *   Inspection and control: Inspection of jobs, queues and members; pauses, slots of workers, failed jobs, the choice of workers.
  *     swarm_master_job swarm_master_jobs swarm_master_queues swarm_master_members swarm_master_pause
- *     swarm_master_retry_failed swarm_master_delete_failed swarm_worker_set_slots swarm_worker_pause
- *     swarm_worker_paused swarm_master_set_worker_slots swarm_master_pause_worker swarm_master_choose
- *     swarm_master_stop_choosing
+ *     swarm_master_retry_failed swarm_master_delete_failed swarm_master_delete_completed swarm_worker_set_slots
+ *     swarm_worker_pause swarm_worker_paused swarm_master_set_worker_slots swarm_master_pause_worker
+ *     swarm_master_choose swarm_master_stop_choosing
  *
  *   Schedules: Jobs that the cluster adds by itself: at times, at intervals, or after the end of the one before.
  *     swarm_master_schedule swarm_master_unschedule swarm_master_pause_schedule swarm_master_run_schedule
@@ -86,8 +86,8 @@
  *
  *   Jobs of a worker: The data of an assigned job.
  *     swarm_job_id swarm_job_payload swarm_job_fence swarm_job_details swarm_job_header swarm_job_progress
- *     swarm_job_checkpoint swarm_job_cancelled swarm_job_set_user_data swarm_job_user_data swarm_job_delete
- *     swarm_job_free
+ *     swarm_job_checkpoint swarm_job_log swarm_job_cancelled swarm_job_set_user_data swarm_job_user_data
+ *     swarm_job_delete swarm_job_free
  *
  *   Results of jobs: How a job is finished.
  *     swarm_result_complete swarm_result_fail swarm_result_retry swarm_result_rate_limited
@@ -137,7 +137,8 @@
 #define SWARM_JOB_OPTIONS_INIT \
   {sizeof(swarm_job_options), NULL, false, SWARM_CONTENT_JSON, SWARM_DEFAULT, 0, 0, 0, 0, SWARM_BACKOFF_FIXED, SWARM_DEFAULT, \
    SWARM_DEFAULT, 0, NULL, NULL, NULL, NULL, SWARM_UNTIL_END, SWARM_DEFAULT, SWARM_DEFAULT, SWARM_ON_CONFLICT_DROP, 1, SWARM_DEFAULT, \
-   SWARM_DEFAULT, SWARM_DEFAULT, NULL, 0, NULL, 0, false, SWARM_DURABILITY_MEMORY, NULL, 0, SWARM_ON_FAILURE_FAIL}
+   SWARM_DEFAULT, SWARM_DEFAULT, NULL, 0, NULL, 0, false, SWARM_DURABILITY_MEMORY, NULL, 0, SWARM_ON_FAILURE_FAIL, \
+   SWARM_DEFAULT}
 /** Initializes a swarm_flow_options. */
 #define SWARM_FLOW_OPTIONS_INIT {sizeof(swarm_flow_options), NULL, SWARM_FLOW_GRAPH, false}
 /** Initializes a swarm_schedule_options. */
@@ -558,9 +559,9 @@ swarm_options *swarm_options_new(const char *cluster);
  * `url` (such as `redis://localhost:6379/0`; the reference lists its forms), or host, port, socket, sentinels, sentinel_master, nodes, db; prefix, username, password,
  * sentinel_username, sentinel_password, tls, tls_ca, tls_cert, tls_key, tls_verify; lease (1,000 to one day; 15,000), timeout (100 to 1 h;
  * 5,000), max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_crashes, failed_max, failed_max_bytes,
- * failed_ttl, events ("follow" or "always"), events_max (100 to 1,000,000; 10,000); of workers also slots (unlimited with
- * swarm_worker_on_add; else 10, or the `size` of batches if that is more), priority_slots (1:30,2:20),
- * strict_slots, prefetch, task (once for each), rebalance, window, stop_grace, rejoin, requeue ("front" or "back"). The options of members
+ * failed_ttl, completed_max, completed_max_bytes, completed_ttl, events ("follow" or "always"), events_max; of workers also slots
+ * (unlimited with swarm_worker_on_add; else 10, or the `size` of batches if that is more), priority_slots (1:30,2:20), strict_slots,
+ * prefetch, task (once for each), rebalance, window, stop_grace, rejoin, requeue ("front" or "back"). The options of members
  * are listed with their bounds and defaults in the reference.
  */
 void swarm_options_set(swarm_options *options,
@@ -630,9 +631,9 @@ swarm_status swarm_call_on_done(swarm_call *call,
 void swarm_call_free(swarm_call *call);
 
 /**
- * The number of entries of the answer: jobs added, outcomes, or ids deleted. For swarm_master_retry_failed and
- * swarm_master_delete_failed, the number of failed jobs that were changed. 0 before the call has ended, and for all other
- * answers.
+ * The number of entries of the answer: jobs added, outcomes, or ids deleted. For swarm_master_retry_failed,
+ * swarm_master_delete_failed and swarm_master_delete_completed, the number of jobs that were changed. 0 before the call has ended,
+ * and for all other answers.
  */
 size_t swarm_call_count(const swarm_call *call);
 
@@ -836,6 +837,10 @@ typedef struct {
    * Records and keys that did not have the format of this protocol, and were removed, replaced or repaired.
    */
   uint64_t damaged;
+  /**
+   * Completed jobs that are kept.
+   */
+  uint64_t kept;
 } swarm_stats;
 
 /**
@@ -1553,6 +1558,11 @@ typedef struct {
    * A swarm_on_failure: what the job does if one of these fails or is deleted.
    */
   int32_t on_failure;
+  /**
+   * How long the job is kept once it is completed, in milliseconds, at most 10 years, whether or not the cluster keeps completed
+   * jobs; 0: it is not kept. SWARM_DEFAULT for what the options of the cluster state.
+   */
+  uint64_t keep_completed;
 } swarm_job_options;
 
 /**
@@ -1764,8 +1774,8 @@ const swarm_error *swarm_call_outcome_error(const swarm_call *call,
 typedef const char *(*swarm_choose_fn)(void *user_data, const char *job, const char *workers);
 
 /**
- * Starts to look up a job; swarm_call_json is NULL if there is none: it was never added, or is completed or deleted, or its
- * record has expired.
+ * Starts to look up a job; swarm_call_json is NULL if there is none: it was never added, or is completed and not kept, or
+ * deleted, or its record has expired.
  */
 SWARM_MUST_USE
 swarm_call *swarm_master_job(const swarm_master *master,
@@ -1773,8 +1783,8 @@ swarm_call *swarm_master_job(const swarm_master *master,
 
 /**
  * Starts to read a page of the jobs in a state: "waiting" (in the order in which they will be assigned), "delayed" (as they
- * become due), "blocked" (at a limit, on a resource or another job), "active" and "deleting" (both together, in no order) or "failed"
- * (newest first). At most `limit`, 1 to 1,000. `after` is the `next` of the page before, or NULL for the first page.
+ * become due), "blocked" (at a limit, on a resource or another job), "active" and "deleting" (both together, in no order), "failed"
+ * or "completed" (newest first). At most `limit`, 1 to 1,000. `after` is the `next` of the page before, or NULL for the first page.
  */
 SWARM_MUST_USE
 swarm_call *swarm_master_jobs(const swarm_master *master,
@@ -1817,6 +1827,15 @@ swarm_call *swarm_master_retry_failed(const swarm_master *master,
  * swarm_master_retry_failed.
  */
 SWARM_MUST_USE swarm_call *swarm_master_delete_failed(const swarm_master *master, const char *const *ids, size_t count);
+
+/**
+ * Deletes the records of completed jobs that are kept: those with the ids, or all if `count` is SWARM_ALL. Otherwise as
+ * swarm_master_retry_failed.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_master_delete_completed(const swarm_master *master,
+                                          const char *const *ids,
+                                          size_t count);
 
 /**
  * Sets the limit of active jobs of a worker that has started, at least 1, as the option `slots` does at its start. With fewer
@@ -2498,6 +2517,15 @@ swarm_status swarm_job_progress(const swarm_job *job,
 swarm_status swarm_job_checkpoint(const swarm_job *job,
                                   swarm_bytes checkpoint,
                                   swarm_error **error);
+
+/**
+ * Appends a line to the log of the job, UTF-8, which swarm_master_job shows; never blocks. The log keeps the newest 100 lines over
+ * all executions, and is removed with the job. A text of more than 1 KiB is cut and gets an ellipsis at its end. Lines are stored
+ * before this execution finishes. Ignored if the job is over. SWARM_ERR_INVALID_ARGUMENT if the text is NULL or not UTF-8.
+ */
+swarm_status swarm_job_log(const swarm_job *job,
+                           const char *text,
+                           swarm_error **error);
 
 /**
  * Whether the job was deleted or reclaimed, so that its result will be rejected. Cheap enough to be called often. True for NULL.

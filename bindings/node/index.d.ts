@@ -289,12 +289,12 @@ export class Master<T = any> extends Member<MemberEvents> {
    */
   events(options?: EventsOptions | null): JobEventIterator;
 
-  /** Looks up a job by its id; `null` if there is none: it was never added, or is completed or deleted, or its record has expired. */
+  /** Looks up a job by its id; `null` if there is none: it was never added, or is completed and not kept, or deleted, or its record has expired. */
   job<P = any>(jobId: string): Promise<JobInfo<P> | null>;
   job<P = any>(jobId: string, callback: Callback<JobInfo<P> | null>): void;
   /**
    * Returns jobs in a state, up to `limit` (1 to 1,000; default 100). `after` is the `next` of the page before. Waiting jobs come in the order in
-   * which they will be assigned, delayed ones as they become due, failed ones newest first. Active ones come in no order and include those being
+   * which they will be assigned, delayed ones as they become due, failed and completed ones newest first. Active ones come in no order and include those being
    * deleted.
    */
   jobs(state: JobState, options?: { after?: string | null; limit?: number }): Promise<JobPage>;
@@ -387,6 +387,10 @@ export class Master<T = any> extends Member<MemberEvents> {
   deleteFailed(jobIds?: string | Iterable<string> | null): Promise<number>;
   deleteFailed(callback: Callback<number>): void;
   deleteFailed(jobIds: string | Iterable<string> | null | undefined, callback: Callback<number>): void;
+  /** Deletes the records of completed jobs that are kept: those with the ids, or all. Resolves with their number. */
+  deleteCompleted(jobIds?: string | Iterable<string> | null): Promise<number>;
+  deleteCompleted(callback: Callback<number>): void;
+  deleteCompleted(jobIds: string | Iterable<string> | null | undefined, callback: Callback<number>): void;
 
   /**
    * Sets the callback `choose`, which selects the worker of each waiting job, until `stopChoosing` or `close`. It is called for one job after
@@ -539,6 +543,12 @@ export class Job<P = any, R = any> extends Emitter<JobEvents> {
    * crash. The latest value is used, and is stored before this execution finishes. Ignored if the job is over.
    */
   checkpoint(value: unknown): void;
+  /**
+   * Appends a line to the log of the job, which `Master.job` shows. The log keeps the newest 100 lines over all executions, and is removed with the
+   * job. A text of more than 1 KiB is cut and gets an ellipsis at its end. Lines are stored before this execution finishes. Ignored if the job is
+   * over.
+   */
+  log(text: string): void;
   /**
    * How the jobs ended that this one waited for (option `after`), by id; empty if it waited for none. Until this job has ended, their results are
    * kept, whatever their `resultTtl`. With `onFailure: "ignore"`, it has only completed ones.

@@ -73,8 +73,11 @@ pub use model::job_options::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, 
 #[cfg(feature = "bindings")]
 pub use model::limit::LIMIT_OPTIONS;
 pub use model::limit::{Limit, LimitInfo};
+pub use model::log::{LogLine, MAX_LOG_LINE, MAX_LOG_LINES};
 pub use model::message::{Change, MAX_DATA, MAX_MESSAGE, MemberRef, NewMessage, Receipt, Role, To};
-pub use model::payload::{ContentType, MAX_CHECKPOINT, MAX_ERROR_TEXT, MAX_PROGRESS, MAX_RESULT, MAX_TRACEBACK, Payload};
+pub use model::payload::{
+    ContentType, MAX_CHECKPOINT, MAX_ERROR_TEXT, MAX_KEPT_RESULT, MAX_PROGRESS, MAX_RESULT, MAX_TRACEBACK, Payload,
+};
 #[cfg(feature = "bindings")]
 pub use model::schedule::SCHEDULE_OPTIONS;
 pub use model::schedule::{CatchUp, MAX_CAUGHT_UP, Overlap, Schedule, ScheduleInfo, SchedulePage, Scheduled, Timing};

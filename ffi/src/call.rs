@@ -136,9 +136,9 @@ pub unsafe extern "C" fn swarm_call_free(call: *mut swarm_call) {
     });
 }
 
-/// The number of entries of the answer: jobs added, outcomes, or ids deleted. For swarm_master_retry_failed and
-/// swarm_master_delete_failed, the number of failed jobs that were changed. 0 before the call has ended, and for all other
-/// answers.
+/// The number of entries of the answer: jobs added, outcomes, or ids deleted. For swarm_master_retry_failed,
+/// swarm_master_delete_failed and swarm_master_delete_completed, the number of jobs that were changed. 0 before the call has ended,
+/// and for all other answers.
 #[unsafe(no_mangle)]
 pub extern "C" fn swarm_call_count(call: Option<&swarm_call>) -> usize {
     answer(call).map_or(0, |answer| answer.count())

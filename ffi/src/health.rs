@@ -88,6 +88,8 @@ pub struct swarm_stats {
     pub revived: u64,
     /// Records and keys that did not have the format of this protocol, and were removed, replaced or repaired.
     pub damaged: u64,
+    /// Completed jobs that are kept.
+    pub kept: u64,
 }
 
 /// Writes the local state of the member to `health`, whose struct_size must be set. Sends nothing to Redis and never blocks.
@@ -189,6 +191,7 @@ impl From<Stats> for swarm_stats {
             retries,
             revived,
             damaged,
+            kept,
         } = stats;
         let struct_size = size_of::<swarm_stats>();
         swarm_stats {
@@ -209,6 +212,7 @@ impl From<Stats> for swarm_stats {
             retries,
             revived,
             damaged,
+            kept,
         }
     }
 }

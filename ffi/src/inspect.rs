@@ -9,8 +9,8 @@ use crate::guard::{invalid, optional_text, text};
 use crate::json::Json;
 use crate::master::swarm_master;
 
-/// Starts to look up a job; swarm_call_json is NULL if there is none: it was never added, or is completed or deleted, or its
-/// record has expired.
+/// Starts to look up a job; swarm_call_json is NULL if there is none: it was never added, or is completed and not kept, or
+/// deleted, or its record has expired.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_job(master: Option<&swarm_master>, id: *const c_char) -> *mut swarm_call {
@@ -28,8 +28,8 @@ pub unsafe extern "C" fn swarm_master_job(master: Option<&swarm_master>, id: *co
 }
 
 /// Starts to read a page of the jobs in a state: "waiting" (in the order in which they will be assigned), "delayed" (as they
-/// become due), "blocked" (at a limit, on a resource or another job), "active" and "deleting" (both together, in no order) or "failed"
-/// (newest first). At most `limit`, 1 to 1,000. `after` is the `next` of the page before, or NULL for the first page.
+/// become due), "blocked" (at a limit, on a resource or another job), "active" and "deleting" (both together, in no order), "failed"
+/// or "completed" (newest first). At most `limit`, 1 to 1,000. `after` is the `next` of the page before, or NULL for the first page.
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn swarm_master_jobs(

@@ -8,7 +8,7 @@ use libswarm::{DeleteReason, Error, ErrorKind, Finish, Job, MAX_RESULT, Result};
 
 use crate::bytes::{json, swarm_bytes, swarm_content_type};
 use crate::error::{swarm_error, text as c_text};
-use crate::guard::{given, guard, guard_value};
+use crate::guard::{self, given, guard, guard_value};
 use crate::job_options::swarm_header;
 use crate::jobs::{Jobs, Kept};
 use crate::status::swarm_status;
@@ -190,6 +190,20 @@ pub unsafe extern "C" fn swarm_job_checkpoint(
         let (job, checkpoint) = unsafe { (swarm_job::open(job)?, json(checkpoint, "checkpoint")?) };
         let (core, _) = job.jobs.open()?;
         core.checkpoint(job.fence(), checkpoint)
+    })
+}
+
+/// Appends a line to the log of the job, UTF-8, which swarm_master_job shows; never blocks. The log keeps the newest 100 lines over
+/// all executions, and is removed with the job. A text of more than 1 KiB is cut and gets an ellipsis at its end. Lines are stored
+/// before this execution finishes. Ignored if the job is over. SWARM_ERR_INVALID_ARGUMENT if the text is NULL or not UTF-8.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn swarm_job_log(job: *const swarm_job, text: *const c_char, error: *mut *mut swarm_error) -> swarm_status {
+    guard(error, || {
+        // SAFETY: the caller may read the job, and a non-NULL text is NUL-terminated.
+        let (job, text) = unsafe { (swarm_job::open(job)?, guard::text(text, "text")?) };
+        let (core, _) = job.jobs.open()?;
+        core.log(job.fence(), text);
+        Ok(())
     })
 }
 

@@ -99,6 +99,9 @@ pub struct swarm_job_options {
     pub after_count: usize,
     /// A swarm_on_failure: what the job does if one of these fails or is deleted.
     pub on_failure: i32,
+    /// How long the job is kept once it is completed, in milliseconds, at most 10 years, whether or not the cluster keeps completed
+    /// jobs; 0: it is not kept. SWARM_DEFAULT for what the options of the cluster state.
+    pub keep_completed: u64,
 }
 
 /// What a job does if a job that it waits for fails or is deleted.
@@ -244,6 +247,7 @@ impl swarm_job_options {
         after: std::ptr::null(),
         after_count: 0,
         on_failure: 0,
+        keep_completed: SWARM_DEFAULT,
     };
 
     /// Sets only the changed options, so that options with their default cost nothing.
@@ -263,13 +267,14 @@ impl swarm_job_options {
                 job = set(job, name.to_owned());
             }
         }
-        let times: [(_, SetTime); 6] = [
+        let times: [(_, SetTime); 7] = [
             (self.result_ttl, NewJob::result_ttl),
             (self.debounce, NewJob::debounce),
             (self.max_wait, NewJob::max_wait),
             (self.assign_timeout, NewJob::assign_timeout),
             (self.run_timeout, NewJob::run_timeout),
             (self.total_timeout, NewJob::total_timeout),
+            (self.keep_completed, NewJob::keep_completed),
         ];
         for (ms, set) in times {
             if ms != SWARM_DEFAULT {
@@ -425,6 +430,7 @@ mod tests {
             let after = pointer(&texts[5]);
             (options.after, options.after_count) = if numbers[10] % 2 == 0 { (&raw const after, 1) } else { (null(), numbers[10] as usize) };
             options.on_failure = small[4] % 4;
+            options.keep_completed = numbers[1];
             let job = swarm_new_job { payload: (&*payload).into(), options: &raw const options };
             // SAFETY: texts end with a NUL, the payload, the headers and the limits have their stated lengths or are NULL.
             if let Ok(job) = unsafe { job.read() } {

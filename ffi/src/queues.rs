@@ -1,4 +1,4 @@
-//! Pauses, and requeueing or deleting failed jobs.
+//! Pauses, requeueing or deleting failed jobs, and deleting completed ones that are kept.
 
 use std::ffi::c_char;
 
@@ -65,6 +65,25 @@ pub unsafe extern "C" fn swarm_master_delete_failed(
         let (core, ids) = (master.core.clone(), unsafe { read_ids(ids, count) }?);
         Ok(swarm_call::spawned(&master.context, "deleting failed jobs", async move {
             core.delete_failed(ids.as_deref()).await.map(Changed)
+        }))
+    })
+}
+
+/// Deletes the records of completed jobs that are kept: those with the ids, or all if `count` is SWARM_ALL. Otherwise as
+/// swarm_master_retry_failed.
+#[unsafe(no_mangle)]
+#[must_use]
+pub unsafe extern "C" fn swarm_master_delete_completed(
+    master: Option<&swarm_master>,
+    ids: *const *const c_char,
+    count: usize,
+) -> *mut swarm_call {
+    call(|| {
+        let master = swarm_master::open(master)?;
+        // SAFETY: the caller's array is readable for its count, and its texts end with a NUL.
+        let (core, ids) = (master.core.clone(), unsafe { read_ids(ids, count) }?);
+        Ok(swarm_call::spawned(&master.context, "deleting completed jobs", async move {
+            core.delete_completed(ids.as_deref()).await.map(Changed)
         }))
     })
 }

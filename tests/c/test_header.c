@@ -19,6 +19,7 @@ static void structs_begin_with_their_size(void) {
   CHECK(job_options.struct_size == sizeof job_options && job_options.id == NULL && !job_options.result);
   CHECK(job_options.backoff == SWARM_BACKOFF_FIXED && job_options.headers == NULL && job_options.header_count == 0);
   CHECK(!job_options.ephemeral && job_options.durability == SWARM_DURABILITY_MEMORY && job_options.backoff_jitter == 0);
+  CHECK(job_options.keep_completed == SWARM_DEFAULT);
   CHECK(job_options.result_ttl == SWARM_DEFAULT && job_options.backoff_delay == SWARM_DEFAULT && job_options.run_timeout == SWARM_DEFAULT);
   CHECK(health.struct_size == sizeof health && health.incarnation[0] == 0);
   swarm_limit limit = SWARM_LIMIT_INIT;

@@ -78,6 +78,7 @@ static void null_members_are_refused(void) {
   REFUSED(swarm_call_end(swarm_master_pause(NULL, NULL, false), 1, &error));
   REFUSED(swarm_call_end(swarm_master_retry_failed(NULL, NULL, SWARM_ALL), 1, &error));
   REFUSED(swarm_call_end(swarm_master_delete_failed(NULL, NULL, SWARM_ALL), 1, &error));
+  REFUSED(swarm_call_end(swarm_master_delete_completed(NULL, NULL, SWARM_ALL), 1, &error));
   REFUSED(swarm_call_end(swarm_master_stop_choosing(NULL), 1, &error));
   REFUSED(answered(swarm_master_limit(NULL, "x", NULL), 1, &json, &error));
   REFUSED(answered(swarm_master_limit_info(NULL, "x"), 1, &json, &error));
@@ -108,6 +109,7 @@ static void null_members_are_refused(void) {
   REFUSED(swarm_job_finish(NULL, swarm_result_fail_permanently("x"), NULL, &error));
   REFUSED(swarm_job_progress(NULL, empty, &error));
   REFUSED(swarm_job_checkpoint(NULL, empty, &error));
+  REFUSED(swarm_job_log(NULL, "", &error));
   REFUSED(swarm_job_finish(NULL, swarm_result_release(), NULL, &error));
   REFUSED(swarm_job_finish(NULL, swarm_result_stopped(), NULL, &error));
   REFUSED(swarm_job_delete(NULL, &error));

@@ -246,6 +246,38 @@ static void a_checkpoint_is_read_by_the_next_attempt(void) {
   end(worker);
 }
 
+static swarm_result *write_lines(void *user_data, const swarm_job *job) {
+  (void)user_data;
+  CHECK_OK(swarm_job_log(job, "begins", &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_job_log(job, NULL, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_job_log(job, "\xff", &error));
+  CHECK_OK(swarm_job_log(job, "ends", &error));
+  return swarm_result_complete(swarm_bytes_of("{\"n\":1}"), SWARM_CONTENT_JSON);
+}
+
+static void a_completed_job_is_kept_with_its_log(void) {
+  begin("history");
+  swarm_worker *worker = new_worker(options);
+  CHECK_OK(swarm_worker_process(worker, NULL, write_lines, NULL, NULL, &error));
+  start_worker(worker);
+  swarm_job_options kept = SWARM_JOB_OPTIONS_INIT;
+  kept.id = "kept";
+  kept.keep_completed = 600000;
+  add_job(master, "1", &kept, NULL);
+  UNTIL_STATS(master, stats.kept == 1 && stats.completed == 1);
+  char json[4096];
+  read_json(swarm_master_job(master, "kept"), json);
+  CHECK(strstr(json, "\"state\":\"completed\"") != NULL && strstr(json, "\"result\":{\"n\":1}") != NULL);
+  CHECK(strstr(json, "\"completed_at\":") != NULL && strstr(json, "\"text\":\"begins\"}") != NULL);
+  CHECK(strstr(json, "\"text\":\"ends\"}]") != NULL && strstr(json, "result_omitted") == NULL);
+  swarm_call *changed = NULL;
+  const char *const ids[] = {"kept", "nobody"};
+  CHECK_OK(answered(swarm_master_delete_completed(master, ids, 2), DEADLINE_MS, &changed, &error));
+  CHECK(swarm_call_count(changed) == 1);
+  swarm_call_free(changed);
+  end(worker);
+}
+
 static void progress_is_seen_while_the_job_runs(void) {
   begin("progress");
   swarm_worker *worker = new_worker(options);
@@ -339,6 +371,7 @@ int main(void) {
   RUN(what_is_returned_ends_the_job);
   RUN(progress_is_seen_while_the_job_runs);
   RUN(a_checkpoint_is_read_by_the_next_attempt);
+  RUN(a_completed_job_is_kept_with_its_log);
   RUN(jobs_that_are_in_vain_are_not_run);
   RUN(handlers_run_on_the_polling_thread);
   RUN(handlers_are_destroyed_once);

@@ -7,12 +7,19 @@ function camel(object, names = {}) {
   return Object.fromEntries(entries.map(([name, value]) => [names[name] ?? name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase()), value]));
 }
 
-/** A job; a payload of bytes is a Buffer. `parse`: the option of the member. */
-function jobOf({ payload_base64: base64, ...info }, parse) {
+/** A job; a payload and a result of bytes are Buffers. `parse`: the option of the member. */
+function jobOf({ payload_base64: base64, result_base64: resultBase64, ...info }, parse) {
   const job = camel(info);
-  if (base64 !== undefined) job.payload = Buffer.from(base64, "base64");
-  if (parse !== undefined) job.payload = parse(base64 === undefined ? JSON.stringify(job.payload) : job.payload);
+  setContent(job, "payload", base64, parse);
+  if (resultBase64 !== undefined || "result" in job) setContent(job, "result", resultBase64, parse);
+  job.log ??= [];
   return job;
+}
+
+/** Sets a payload or result from its bytes, and parses it if the option `parse` is set. */
+function setContent(object, name, base64, parse) {
+  if (base64 !== undefined) object[name] = Buffer.from(base64, "base64");
+  if (parse !== undefined) object[name] = parse(base64 === undefined ? JSON.stringify(object[name]) : object[name]);
 }
 
 /** A page of jobs. */

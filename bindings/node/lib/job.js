@@ -3,6 +3,7 @@
 
 const { inspect } = require("node:util");
 const { emit } = require("./callbacks.js");
+const { nameOf } = require("./check.js");
 const Emitter = require("./emitter.js");
 const { classes } = require("./errors.js");
 const { NOTHING, failureOf, limitedOf, permanentOf, retryOf } = require("./failures.js");
@@ -96,6 +97,11 @@ class Job {
   /** Stores a checkpoint, as JSON, which the next execution of the job reads as `lastCheckpoint`. Ignored if the job is over. */
   checkpoint(value) {
     this.worker._checkpoint(this, jsonOf(value, "checkpoint"));
+  }
+
+  /** Appends a line to the log of the job, which inspections show: the newest 100, each cut at 1 KiB. Ignored if the job is over. */
+  log(text) {
+    this.worker._log(this, nameOf(text, "line of a log"));
   }
 
   /** Fails this attempt with an error or its text, as if a handler had thrown it. */

@@ -380,6 +380,12 @@ class Master extends Member {
     return this._do(callback, "deleteFailed", () => [idsOf(jobIds)]);
   }
 
+  /** Deletes the records of completed jobs that are kept: those with the ids, or all. Resolves with their number. */
+  deleteCompleted(jobIds, callback) {
+    if (typeof jobIds === "function") [jobIds, callback] = [undefined, jobIds];
+    return this._do(callback, "deleteCompleted", () => [idsOf(jobIds)]);
+  }
+
   /**
    * Sets the chooser: `choose(job, workers)` is called for each waiting job with the workers that can accept it. It returns one of them, or its
    * incarnation, or null to leave the job for later; it may be async. `within` (milliseconds) is how long jobs wait for a choice before they are

@@ -52,7 +52,7 @@ function fanIn(jobs, last) {
 }
 
 /** Options that are passed to the core unchanged. */
-const passed = ["id", "result", "resultTtl", "priority", "delay", "runAt", "retries", "resource", "group", "weight", "debounce", "maxWait", "task", "ephemeral", "durability", "onFailure"];
+const passed = ["id", "result", "resultTtl", "priority", "delay", "runAt", "retries", "resource", "group", "weight", "debounce", "maxWait", "task", "ephemeral", "durability", "onFailure", "keepCompleted"];
 
 /** Options with parts, and the names of these parts in the core. */
 const parts = {

@@ -9,7 +9,7 @@ const passed = [
   "url", "host", "port", "socket", "sentinels", "sentinelMaster", "nodes", "username", "password", "sentinelUsername",
   "sentinelPassword", "tls", "tlsCa", "tlsCert", "tlsKey", "tlsVerify", "lease", "timeout", "maxPayload", "maxPendingBytes", "eviction", "name", "group",
   "slots", "strictSlots", "prefetch", "rebalance", "window", "stopGrace", "maxCrashes", "rejoin", "failedMax",
-  "failedMaxBytes", "failedTtl", "events", "eventsMax",
+  "failedMaxBytes", "failedTtl", "completedMax", "completedMaxBytes", "completedTtl", "events", "eventsMax",
 ];
 
 /** Options that are converted here. */

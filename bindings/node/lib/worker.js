@@ -443,6 +443,11 @@ class Worker extends Member {
     if (failure) throw errorOf(failure.number, failure.message);
   }
 
+  _log(job, text) {
+    if (job.cancelled || !this._active.has(job.fence)) return;
+    this._native?.log(job.fence, text);
+  }
+
   _checkpoint(job, value) {
     if (job.cancelled || !this._active.has(job.fence)) return;
     const failure = this._native?.checkpoint(job.fence, value);

@@ -63,6 +63,12 @@ impl NativeMaster {
         self.call(token, |master| async move { answer(master.retry_failed(ids.as_deref()).await, |count| json_of(&count)) });
     }
 
+    /// Deletes the records of completed jobs that are kept, those with the ids or all; answers how many there were.
+    #[napi(catch_unwind)]
+    pub fn delete_completed(&self, token: u32, ids: Option<Vec<String>>) {
+        self.call(token, |master| async move { answer(master.delete_completed(ids.as_deref()).await, |count| json_of(&count)) });
+    }
+
     /// Deletes the records of failed jobs, those with the ids or all; answers how many there were.
     #[napi(catch_unwind)]
     pub fn delete_failed(&self, token: u32, ids: Option<Vec<String>>) {

@@ -66,6 +66,14 @@ impl NativeWorker {
         self.session.as_ref()?.member.progress(fence as u64, value.into_bytes()).err().map(Failure::from)
     }
 
+    /// Appends a line to the log of a job.
+    #[napi(catch_unwind)]
+    pub fn log(&self, fence: f64, text: String) {
+        if let Some(session) = &self.session {
+            session.member.log(fence as u64, &text);
+        }
+    }
+
     /// Stores a checkpoint of a job, as JSON.
     #[napi(catch_unwind)]
     pub fn checkpoint(&self, fence: f64, value: String) -> Option<Failure> {

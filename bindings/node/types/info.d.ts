@@ -60,10 +60,12 @@ export interface Stats {
   revived: number;
   /** Records and keys that did not have the format of libswarm, and were removed, replaced or repaired. */
   damaged: number;
+  /** Completed jobs that are kept. */
+  kept: number;
 }
 
 /** The state of a job: `blocked` waits at a limit, for its resource or other jobs, `deleting` until its worker has stopped. */
-export type JobState = "waiting" | "delayed" | "blocked" | "active" | "deleting" | "failed";
+export type JobState = "waiting" | "delayed" | "blocked" | "active" | "deleting" | "failed" | "completed";
 
 /** A job at one moment. Times are in milliseconds since 1970, on Redis' clock. */
 export interface JobInfo<P = any> {
@@ -81,13 +83,13 @@ export interface JobInfo<P = any> {
   /** The names of its limits. */
   limits: string[];
   headers: Record<string, string>;
-  /** The number of the attempt that runs or comes next, from 1. */
+  /** The number of the attempt that runs or comes next, from 1; of a completed job the number of its attempts. */
   attempt: number;
   /** The total number of retries that the job may have. */
   retries: number;
   /** How many workers crashed in a row while they ran it. */
   crashes: number;
-  /** The incarnation of the worker that runs it, or `""`. */
+  /** The incarnation of the worker that runs it or completed it, or `""`. */
   holder: string;
   /** The fencing token of the execution, or 0. */
   fence: number;
@@ -107,6 +109,22 @@ export interface JobInfo<P = any> {
   traceback?: string;
   /** When it failed. */
   failedAt?: number;
+  /** When a completed job was completed. */
+  completedAt?: number;
+  /** The result of a completed job: a value parsed from JSON, or a Buffer. */
+  result?: any;
+  /** True if the result of a completed job is not kept: it has more than 64 KiB, or its worker did not know yet that the cluster keeps completed jobs. */
+  resultOmitted?: boolean;
+  /** The lines that its handlers wrote with `job.log`, the newest 100. Pages of jobs leave them out. */
+  log: LogLine[];
+}
+
+/** A line of the log of a job. */
+export interface LogLine {
+  /** When it was written, in milliseconds since 1970 on Redis' clock. */
+  time: number;
+  /** The text, at most 1 KiB. */
+  text: string;
 }
 
 /** A page of jobs. */

@@ -77,6 +77,15 @@ export interface MemberOptions {
   /** The limit of transitions that it keeps, 100 to 1,000,000; the newest are kept. 10,000 if no member sets it. */
   eventsMax?: number;
   /**
+   * The limit of completed jobs that the cluster keeps, the newest ones: 0 to 1,000,000. If no member sets it, or 0, none but those with the option
+   * `keepCompleted`, at most 10,000.
+   */
+  completedMax?: number;
+  /** The limit of bytes of completed jobs that the cluster keeps, the newest ones: 1 MiB to 1 TiB. If no member sets it, 256 MiB. */
+  completedMaxBytes?: number;
+  /** How long completed jobs are kept: 1 s to 10 years. If no member sets it, as long as the limits allow. */
+  completedTtl?: number;
+  /**
    * Writes a value of a payload, result, message or reply, as JSON text or as bytes; default `JSON.stringify`. Buffers and typed arrays are sent
    * unchanged. What it throws, and text that is not JSON, is an `InvalidArgumentError` of the call.
    */
@@ -163,6 +172,11 @@ export interface JobOptions {
    * have ended, and `job.inputs` shows which failed; `ignore`: the same, but they are not shown.
    */
   onFailure?: "fail" | "run" | "ignore";
+  /**
+   * How long the job is kept once it is completed, at most 10 years, whether or not the cluster keeps completed jobs; 0: it is not kept. Default as
+   * `completedMax` and `completedTtl` of the cluster state.
+   */
+  keepCompleted?: number;
   /** The kind of work: only workers that accept this task are assigned the job. */
   task?: string;
   /** Headers: names and values that the handler receives with the job, at most 30 KiB together; no name contains a `=`. */

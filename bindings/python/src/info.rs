@@ -1,6 +1,6 @@
 //! Jobs, queues and members as objects of the package's classes.
 
-use libswarm::{Candidate, ContentType, Health, JobInfo, JobPage, MemberInfo, Payload, QueueCount, Queues, Stats};
+use libswarm::{Candidate, ContentType, Health, JobInfo, JobPage, LogLine, MemberInfo, Payload, QueueCount, Queues, Stats};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pyo3::prelude::*;
@@ -33,8 +33,13 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
         progress,
         checkpoint,
         failure,
+        completed_at,
+        result,
+        result_omitted,
+        log,
     } = job;
     let failed = failure.as_ref();
+    let log: Vec<_> = log.iter().map(|one| line(py, one)).collect::<PyResult<_>>()?;
     let fields = fields!(py;
         id,
         state = state.name(),
@@ -59,8 +64,25 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
         error = failed.map_or("", |failed| &failed.message),
         traceback = failed.and_then(|failed| failed.traceback.as_deref()).unwrap_or(""),
         failed_at = failed.and_then(|failed| failed.at).map(seconds),
+        completed_at = completed_at.map(seconds),
+        result = result.as_ref().map(|result| kept(py, result)).transpose()?,
+        result_omitted,
+        log,
     );
     make(&package(py)?.job_info, &fields)
+}
+
+fn line<'py>(py: Python<'py>, line: &LogLine) -> PyResult<Bound<'py, PyAny>> {
+    let LogLine { time, text } = line;
+    make(&package(py)?.log_line, &fields!(py; time = seconds(*time), text))
+}
+
+/// A result that is kept. One that Python cannot parse is returned as its bytes, so that the rest of the answer is usable.
+fn kept<'py>(py: Python<'py>, result: &Payload) -> PyResult<Bound<'py, PyAny>> {
+    match decode(py, result) {
+        Err(raised) if is_ours(py, &raised)? => Ok(PyBytes::new(py, &result.bytes).into_any()),
+        value => value,
+    }
 }
 
 pub(crate) fn page<'py>(py: Python<'py>, page: &JobPage) -> PyResult<Bound<'py, PyAny>> {
@@ -146,6 +168,7 @@ pub(crate) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, 
         retries,
         revived,
         damaged,
+        kept,
     } = stats;
     let fields = fields!(py;
         waiting,
@@ -164,6 +187,7 @@ pub(crate) fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, 
         retries,
         revived,
         damaged,
+        kept,
     );
     make(&package(py)?.stats, &fields)
 }

@@ -269,6 +269,16 @@ impl Job {
         shared.checkpoint(job.fence, value.bytes)
     }
 
+    /// Appends a line to the log of the job, which `Master.job` shows. Never blocks. The log keeps the newest 100 lines over all executions, and is
+    /// removed with the job. A text of more than 1 KiB is cut and gets an ellipsis at its end. Lines are stored before this execution finishes.
+    /// Ignored if the job is finished.
+    fn log(&self, text: &Bound<'_, PyAny>) -> PyResult<()> {
+        let text = crate::options::text("text", text)?;
+        let (job, shared) = self.inner()?;
+        shared.log(job.fence, &text);
+        Ok(())
+    }
+
     /// Releases the job: it is requeued, and no crash or attempt is counted.
     fn release(&self, py: Python<'_>) -> PyResult<Call> {
         self.finish(py, Finish::Release)

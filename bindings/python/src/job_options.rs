@@ -53,7 +53,7 @@ impl Settings {
             "result" | "ephemeral" => self.push(&name, boolean(&name, value)?),
             "limits" => self.push(&name, limits(value)?),
             "priority" | "retries" | "weight" => self.push(&name, whole(&name, value)?),
-            "result_ttl" | "delay" | "debounce" | "max_wait" => self.push(&name, milliseconds(&name, value)?),
+            "result_ttl" | "delay" | "debounce" | "max_wait" | "keep_completed" => self.push(&name, milliseconds(&name, value)?),
             "run_at" => self.push(&name, time(&name, value)?),
             "after" => {
                 for id in texts(&name, value)? {

@@ -294,6 +294,11 @@ impl Master {
         self.spawn(None, |master| async move { master.delete_failed(ids.as_deref()).await.map(Value::Count) })
     }
 
+    fn delete_completed(&self, ids: &Bound<'_, PyAny>) -> PyResult<Call> {
+        let ids = some_texts("ids", ids)?;
+        self.spawn(None, |master| async move { master.delete_completed(ids.as_deref()).await.map(Value::Count) })
+    }
+
     /// Begins to follow the transitions of jobs.
     fn events(&self, after: &Bound<'_, PyAny>) -> PyResult<JobEvents> {
         let options =

@@ -100,6 +100,10 @@ impl Shared {
         self.worker.checkpoint(fence, value).map_err(raise)
     }
 
+    pub(crate) fn log(&self, fence: u64, text: &str) {
+        self.worker.log(fence, text);
+    }
+
     pub(crate) fn spawn<F>(&self, py: Python<'_>, call: impl FnOnce(libswarm::Worker) -> F) -> PyResult<Call>
     where
         F: Future<Output = libswarm::Result<Value>> + Send + 'static,

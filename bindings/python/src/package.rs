@@ -55,6 +55,7 @@ package! {
     reply = "Reply",
     job_event = "JobEvent",
     limit_info = "LimitInfo",
+    log_line = "LogLine",
     schedule_info = "ScheduleInfo",
     schedule_page = "SchedulePage",
     stats = "Stats",

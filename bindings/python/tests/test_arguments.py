@@ -204,6 +204,7 @@ def calls(master: Any, worker: Any) -> list[tuple[str, Callable[[Any], Any], lis
         ("choose tasks", lambda v: master.choose(print, tasks=v), NO_TEXTS),
         ("retry_failed", lambda v: master.retry_failed(v), NO_TEXTS),
         ("delete_failed", lambda v: master.delete_failed(v), NO_TEXTS),
+        ("delete_completed", lambda v: master.delete_completed(v), NO_TEXTS),
         ("worker.terminate", lambda v: worker.terminate(grace=v), NO_SECONDS),
         ("worker.set_tasks", lambda v: worker.set_tasks(v), [*NO_TEXTS, None, ["x" * 257]]),
         ("worker.process", lambda v: worker.process(v), NO_FUNCTION[1:]),
@@ -267,6 +268,8 @@ MEMBER_OPTIONS: dict[str, list[Any]] = {
     **each(("tls_ca", "tls_cert", "tls_key", "socket"), [7, b"path", object()]),
     **each(("lease", "timeout"), ["15", True, float("nan"), 10**400, 0, -1, object(), 1e10]),
     "failed_ttl": ["15", True, 0.5],
+    "completed_ttl": ["15", True, 0.5],
+    **each(("completed_max", "completed_max_bytes"), ["5", 1.5, True, -1, 10**30]),
     **each(("max_payload", "max_pending_bytes", "max_crashes", "failed_max", "failed_max_bytes"), ["5", 1.5, True, -1, 10**30]),
     "colour": ["red"],
 }

@@ -55,6 +55,7 @@ assert_type(handle(next(iter(worker))), int)
 def handle_task(job: Job) -> int:
     job.progress({"done": 0.5})
     job.checkpoint({"page": 2})
+    job.log("half way")
     assert_type(job.last_checkpoint, Any)
     return job.attempt
 

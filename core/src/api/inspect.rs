@@ -11,14 +11,14 @@ use libswarm_common::value::bounded;
 pub const MAX_PAGE: u32 = 1000;
 
 impl Master {
-    /// Returns a job by its id, or `None` if there is none: it was never added, or is completed or deleted, or its record has expired.
+    /// Returns a job by its id, or `None` if there is none: it was never added, or is completed and not kept, or deleted, or its record has expired.
     pub async fn job(&self, id: &str) -> Result<Option<JobInfo>> {
         check_name("job id", id)?;
         inspect::job(&self.front.shared.open_store()?.inspect(&["job", id]).await?)
     }
 
     /// Returns jobs in a state, up to `limit` (at most 1,000), starting where the page before ended. Waiting jobs come in the order in which they
-    /// will be assigned, delayed ones as they become due, failed ones newest first. Active ones come in no order and include those being deleted.
+    /// will be assigned, delayed ones as they become due, failed and completed ones newest first. Active ones come in no order and include those being deleted.
     pub async fn jobs(&self, state: JobState, after: Option<&str>, limit: u32) -> Result<JobPage> {
         bounded("limit", limit, 1, MAX_PAGE)?;
         let state = if state == JobState::Deleting { JobState::Active } else { state };
@@ -112,5 +112,10 @@ impl Master {
     /// Deletes the records of failed jobs: those with the ids, or all. Returns how many there were.
     pub async fn delete_failed(&self, ids: Option<&[String]>) -> Result<u64> {
         self.front.shared.open_store()?.failed("delete", ids).await
+    }
+
+    /// Deletes the records of completed jobs that are kept: those with the ids, or all. Returns how many there were.
+    pub async fn delete_completed(&self, ids: Option<&[String]>) -> Result<u64> {
+        self.front.shared.open_store()?.failed("delete_completed", ids).await
     }
 }

@@ -77,6 +77,13 @@ impl Job {
         self.worker.checkpoint(self.fence, Payload::json(checkpoint)?.bytes)
     }
 
+    /// Appends a line to the log of the job, which [`Master::job`](crate::Master::job) shows. Can be called from any thread and never blocks. The log
+    /// keeps the newest 100 lines over all executions, and is removed with the job. A text of more than 1 KiB is cut and gets `…` at its end. Lines are
+    /// stored before this execution finishes. Ignored if the job is over.
+    pub fn log(&self, text: impl AsRef<str>) {
+        self.worker.log(self.fence, text.as_ref());
+    }
+
     /// Returns how the jobs ended that this one waited for (option `after`), by their ids; empty if it waited for none. Read from Redis at each call.
     /// Until this job has ended, their results are kept, whatever their `result_ttl`. With [`OnFailure::Ignore`](crate::OnFailure::Ignore), only
     /// completed ones are returned.

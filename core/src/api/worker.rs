@@ -172,6 +172,11 @@ impl Worker {
         self.handle.checkpoint(fence, value)
     }
 
+    /// Appends a line to the log of an active job; see [`Job::log`](crate::Job::log).
+    pub fn log(&self, fence: u64, text: &str) {
+        self.handle.log(fence, text);
+    }
+
     /// As [`Job::inputs`](crate::Job::inputs), of the job with this node.
     #[cfg(feature = "bindings")]
     pub async fn inputs(&self, node: &str) -> Result<Vec<crate::model::flow::Input>> {

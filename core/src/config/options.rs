@@ -15,7 +15,7 @@ const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
 const MAX_DB: i64 = i32::MAX as i64;
 
 /// The names that [`Options::set`] accepts from users.
-const NAMES: [&str; 41] = [
+const NAMES: [&str; 44] = [
     "url",
     "host",
     "port",
@@ -57,6 +57,9 @@ const NAMES: [&str; 41] = [
     "max_crashes",
     "rejoin",
     "requeue",
+    "completed_max",
+    "completed_max_bytes",
+    "completed_ttl",
 ];
 
 /// TLS by rustls. The certificates of the system are trusted if `ca` is not set.
@@ -173,6 +176,13 @@ pub struct Options {
     pub failed_max_bytes: Option<u64>,
     /// How long failed jobs are kept. If no member sets it, forever.
     pub failed_ttl: Option<Duration>,
+    /// The limit of completed jobs that the cluster keeps, the newest ones. If no member sets it, 0: none but those with the option `keep_completed`,
+    /// at most 10,000.
+    pub completed_max: Option<u32>,
+    /// The limit of bytes of completed jobs that the cluster keeps, the newest ones; 1 MiB to 1 TiB. If no member sets it, 256 MiB.
+    pub completed_max_bytes: Option<u64>,
+    /// How long completed jobs are kept. If no member sets it, as long as the limits allow.
+    pub completed_ttl: Option<Duration>,
     /// When the cluster records transitions of jobs. If no member sets it, while a master follows them.
     pub events: Option<Recording>,
     /// The limit of transitions that the cluster keeps, the newest ones; 100 to 1,000,000. If no member sets it, 10,000.
@@ -225,6 +235,9 @@ impl Options {
             failed_max: None,
             failed_max_bytes: None,
             failed_ttl: None,
+            completed_max: None,
+            completed_max_bytes: None,
+            completed_ttl: None,
             events: None,
             events_max: None,
             rebalance: false,
@@ -278,6 +291,9 @@ impl Options {
             "failed_max" => self.failed_max = Some(whole(name, value, 1, 1_000_000)?),
             "failed_max_bytes" => self.failed_max_bytes = Some(whole(name, value, MIB, MIB * MIB)?),
             "failed_ttl" => self.failed_ttl = Some(parse_ms(name, value)?),
+            "completed_max" => self.completed_max = Some(whole(name, value, 0, 1_000_000)?),
+            "completed_max_bytes" => self.completed_max_bytes = Some(whole(name, value, MIB, MIB * MIB)?),
+            "completed_ttl" => self.completed_ttl = Some(parse_ms(name, value)?),
             "events" => self.events = Some(choice(name, value, &[("follow", Recording::Follow), ("always", Recording::Always)])?),
             "events_max" => self.events_max = Some(whole(name, value, 100, 1_000_000)?),
             "rebalance" => self.rebalance = parse_bool(name, value)?,
@@ -327,6 +343,11 @@ impl Options {
         bounded("failed_max_bytes", self.failed_max_bytes.unwrap_or(MIB), MIB, MIB * MIB)?;
         if let Some(ttl) = self.failed_ttl {
             within("failed_ttl", ttl, Duration::from_secs(1), 10 * YEAR)?;
+        }
+        bounded("completed_max", self.completed_max.unwrap_or(0), 0, 1_000_000)?;
+        bounded("completed_max_bytes", self.completed_max_bytes.unwrap_or(MIB), MIB, MIB * MIB)?;
+        if let Some(ttl) = self.completed_ttl {
+            within("completed_ttl", ttl, Duration::from_secs(1), 10 * YEAR)?;
         }
         bounded("events_max", self.events_max.unwrap_or(100), 100, 1_000_000)?;
         self.ranges(self.slots)?;
@@ -454,6 +475,9 @@ mod tests {
             &[("task", "a\nb")],
             &[("failed_max", "0")],
             &[("failed_max_bytes", "1048575")],
+            &[("completed_max", "1000001")],
+            &[("completed_max_bytes", "1048575")],
+            &[("completed_ttl", "999")],
             &[("max_pending_bytes", "1048575")],
             &[("max_pending_bytes", "4294967297")],
             &[("stop_grace", "99")],

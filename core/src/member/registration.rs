@@ -75,6 +75,11 @@ pub(super) fn settings(options: &Options) -> Vec<u8> {
     let max = options.failed_max.map(|max| ("failed_max", max.to_string()));
     let bytes = options.failed_max_bytes.map(|bytes| ("failed_max_bytes", bytes.to_string()));
     let ttl = options.failed_ttl.map(|ttl| ("failed_ttl", ttl.as_millis().to_string()));
+    let completed = [
+        options.completed_max.map(|max| ("completed_max", max.to_string())),
+        options.completed_max_bytes.map(|bytes| ("completed_max_bytes", bytes.to_string())),
+        options.completed_ttl.map(|ttl| ("completed_ttl", ttl.as_millis().to_string())),
+    ];
     let recording = options.events.map(|events| {
         let value = match events {
             Recording::Follow => "follow",
@@ -83,7 +88,8 @@ pub(super) fn settings(options: &Options) -> Vec<u8> {
         ("recording", value.to_owned())
     });
     let events = options.events_max.map(|max| ("events_max", max.to_string()));
-    let all: Vec<_> = max.into_iter().chain(bytes).chain(ttl).chain(events).chain(recording).collect();
+    let all: Vec<_> =
+        max.into_iter().chain(bytes).chain(ttl).chain(completed.into_iter().flatten()).chain(events).chain(recording).collect();
     let mut out = Vec::new();
     write_array(&mut out, 2 * all.len());
     for (name, value) in all {

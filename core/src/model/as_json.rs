@@ -65,6 +65,15 @@ pub(super) fn result<S: Serializer>(payload: &Payload, serializer: S) -> Result<
     map.end()
 }
 
+/// `result` for JSON, `result_base64` for bytes, nothing for `None`.
+pub(super) fn kept_result<S: Serializer>(result: &Option<Payload>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    if let Some(payload) = result {
+        content(payload, ["result", "result_base64"], &mut map)?;
+    }
+    map.end()
+}
+
 fn content<M: SerializeMap>(payload: &Payload, [json_name, bytes_name]: [&str; 2], map: &mut M) -> Result<(), M::Error> {
     use base64::Engine;
     let json = (payload.content_type == ContentType::Json)

@@ -163,6 +163,10 @@ mod tests {
             progress: None,
             checkpoint: None,
             failure: None,
+            completed_at: None,
+            result: None,
+            result_omitted: false,
+            log: Vec::new(),
         }
     }
 

@@ -94,4 +94,6 @@ pub struct Stats {
     pub revived: u64,
     /// Records and keys that did not have the format of this protocol, and were removed, replaced or repaired.
     pub damaged: u64,
+    /// Completed jobs that are kept.
+    pub kept: u64,
 }

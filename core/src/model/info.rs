@@ -5,9 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use super::as_json::{as_ms, failure, optional_time, or_empty, or_zero, payload, raw, time};
+use super::as_json::{as_ms, failure, kept_result, optional_time, or_empty, or_zero, payload, raw, time};
 use super::job::JobFailure;
 use super::limit::LimitInfo;
+use super::log::LogLine;
 use super::message::Role;
 
 use super::payload::Payload;
@@ -29,17 +30,20 @@ pub enum JobState {
     Deleting,
     /// It failed permanently, and its record is kept.
     Failed,
+    /// It was completed, and its record is kept.
+    Completed,
 }
 
 impl JobState {
     /// All states with their names.
-    pub const ALL: [(&'static str, JobState); 6] = [
+    pub const ALL: [(&'static str, JobState); 7] = [
         ("waiting", JobState::Waiting),
         ("delayed", JobState::Delayed),
         ("blocked", JobState::Blocked),
         ("active", JobState::Active),
         ("deleting", JobState::Deleting),
         ("failed", JobState::Failed),
+        ("completed", JobState::Completed),
     ];
 
     /// The name of the state, which is the same in every language.
@@ -76,16 +80,16 @@ pub struct JobInfo {
     pub limits: Vec<String>,
     /// The headers that were added with the job.
     pub headers: BTreeMap<String, String>,
-    /// The number of the attempt that runs or comes next, from 1.
+    /// The number of the attempt that runs or comes next, from 1; of a completed job the number of its attempts.
     pub attempt: u32,
     /// The total number of retries that the job may have.
     pub retries: u32,
     /// How many workers crashed in a row while they ran it.
     pub crashes: u32,
-    /// The incarnation of the worker that runs it; as JSON "" for `None`.
+    /// The incarnation of the worker that runs it or completed it; as JSON "" for `None`.
     #[serde(serialize_with = "or_empty")]
     pub holder: Option<String>,
-    /// The fencing token of the execution; as JSON 0 for `None`.
+    /// The fencing token of the execution that runs or completed the job; as JSON 0 for `None`.
     #[serde(serialize_with = "or_zero")]
     pub fence: Option<u64>,
     /// When it was assigned to its worker.
@@ -103,6 +107,18 @@ pub struct JobInfo {
     /// Why and when a failed job failed; as JSON `reason`, `error`, `traceback` and `failed_at`.
     #[serde(flatten, serialize_with = "failure")]
     pub failure: Option<JobFailure>,
+    /// When a completed job was completed.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_time")]
+    pub completed_at: Option<SystemTime>,
+    /// The result of a completed job; as JSON it is `result`, as bytes `result_base64`.
+    #[serde(flatten, serialize_with = "kept_result")]
+    pub result: Option<Payload>,
+    /// The result of a completed job is not kept: it has more than 64 KiB, or its worker did not know yet that the cluster keeps completed jobs.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub result_omitted: bool,
+    /// The lines that its handlers wrote with [`Job::log`](crate::Job::log), the newest 100. Pages of jobs leave them out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<LogLine>,
 }
 
 /// A page of jobs.

@@ -146,6 +146,8 @@ pub struct JobData {
     ended: AtomicBool,
     /// Progress was stored and has to be removed when the job finishes.
     pub(crate) progressed: AtomicBool,
+    /// This execution has written to the log.
+    pub(crate) logged: AtomicBool,
 }
 
 impl JobData {
@@ -162,6 +164,7 @@ impl JobData {
             extras: None,
             ended,
             progressed,
+            logged: AtomicBool::new(false),
         }
     }
 
@@ -231,6 +234,11 @@ impl JobData {
     /// not checked.
     pub fn wants_result(&self) -> bool {
         self.result.is_some() || self.extras.as_ref().is_some_and(|extras| extras.node.watched)
+    }
+
+    /// Whether scripts must read the record when the job is completed: it may be kept, or has a log.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.logged.load(Ordering::Relaxed) || self.extras.as_ref().is_some_and(|extras| extras.keep.is_some() || extras.logged)
     }
 
     pub(crate) fn has_ended(&self) -> bool {

@@ -26,7 +26,7 @@ pub const MAX_WEIGHT: u32 = 1000;
 pub const DEFAULT_RESULT_TTL: Duration = Duration::from_secs(300);
 
 /// The names that [`NewJob::set`] accepts.
-const NAMES: [&str; 29] = [
+const NAMES: [&str; 30] = [
     "id",
     "result",
     "result_ttl",
@@ -56,6 +56,7 @@ const NAMES: [&str; 29] = [
     "durability",
     "after",
     "on_failure",
+    "keep_completed",
 ];
 
 /// In the form that `Language::option` accepts.
@@ -253,6 +254,12 @@ impl NewJob {
         self
     }
 
+    /// How long the job is kept once it is completed, whether or not the cluster keeps completed jobs: up to 10 years. Zero: it is not kept.
+    pub fn keep_completed(mut self, age: Duration) -> Self {
+        self.extras().keep = Some(age);
+        self
+    }
+
     /// Deletes the job when the master that added it leaves or is lost.
     pub fn ephemeral(mut self, ephemeral: bool) -> Self {
         self.ephemeral = ephemeral;
@@ -306,6 +313,7 @@ impl NewJob {
             }
             "after" => self.extras().after.push(value.to_owned()),
             "on_failure" => self.extras().node.on_failure = choice(name, value, &OnFailure::ALL)?,
+            "keep_completed" => self.extras().keep = Some(parse_ms(name, value)?),
             "ephemeral" => self.ephemeral = parse_bool(name, value)?,
             "durability" => {
                 let levels = [("memory", Durability::Memory), ("fsync", Durability::Fsync), ("replica", Durability::Replica)];
@@ -463,6 +471,10 @@ pub(crate) struct Extras {
     pub(crate) node: Node,
     /// Jobs that this one waits for; not a part of the record.
     pub(crate) after: Vec<String>,
+    /// How long the job is kept once it is completed; zero if it is not kept.
+    pub(crate) keep: Option<Duration>,
+    /// Executions have written to its log; set by scripts.
+    pub(crate) logged: bool,
 }
 
 impl NewJob {
@@ -551,6 +563,9 @@ impl Extras {
             if let Some(timeout) = timeout {
                 within(name, timeout, Duration::from_millis(1), YEAR)?;
             }
+        }
+        if let Some(age) = self.keep {
+            within("keep_completed", age, Duration::ZERO, 10 * YEAR)?;
         }
         if self.headers.contains_key("") {
             return Err(invalid("a header has no name"));

@@ -12,6 +12,7 @@ pub(crate) mod job;
 pub(crate) mod job_event;
 pub(crate) mod job_options;
 pub(crate) mod limit;
+pub(crate) mod log;
 pub(crate) mod message;
 pub(crate) mod orders;
 pub(crate) mod payload;

@@ -4,6 +4,8 @@ use libswarm_common::error::{Result, invalid};
 
 /// Longest result, in bytes.
 pub const MAX_RESULT: usize = 128 * 1024;
+/// Longest result that is kept with a completed job, in bytes; longer ones are left out.
+pub const MAX_KEPT_RESULT: usize = 64 * 1024;
 /// Longest error text kept with a failed job, in bytes; longer ones are cut.
 pub const MAX_ERROR_TEXT: usize = 16 * 1024;
 /// Longest traceback kept with a failed job, in bytes; of longer ones the end is kept.

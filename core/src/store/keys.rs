@@ -6,7 +6,7 @@ pub(crate) const FIXED: [&str; 12] =
 
 /// Last parts of keys that only some clusters have. `lua/lib/rare_keys.lua` builds them.
 #[cfg(test)]
-pub(crate) const RARE: [&str; 31] = [
+pub(crate) const RARE: [&str; 40] = [
     "delayed",
     "blocked",
     "resources",
@@ -38,11 +38,20 @@ pub(crate) const RARE: [&str; 31] = [
     "flow_answers",
     "orders",
     "events",
+    "completed",
+    "completed_at",
+    "completed_until",
+    "logs",
+    "limits",
+    "limit_times",
+    "limit_turns",
+    "stopping_limits",
+    "group_waiting",
 ];
 
 /// First parts of the keys of one resource, task, priority, unique key, limit, node or flow, whose name follows.
 #[cfg(test)]
-pub(crate) const NAMED: [&str; 13] = [
+pub(crate) const NAMED: [&str; 17] = [
     "ready",
     "queues",
     "load",
@@ -56,6 +65,10 @@ pub(crate) const NAMED: [&str; 13] = [
     "stage",
     "limited",
     "limit_users",
+    "log",
+    "turns",
+    "group",
+    "weights",
 ];
 
 /// First parts of the keys of one member; the incarnation follows. Scripts build them with `keys.of`.

@@ -432,7 +432,7 @@ impl Store {
         self.call(|s| &s.listen, |cmd| cmd.arg(incarnation).arg("absent").arg(&members[..])).await.map(drop)
     }
 
-    /// Requeues or deletes failed jobs, those with the ids or all. Returns their number, which is too small if a reply was lost.
+    /// Requeues or deletes failed jobs, or deletes completed ones that are kept: those with the ids or all. Returns their number, which is too small if a reply was lost.
     pub(crate) async fn failed(&self, what: &str, ids: Option<&[String]>) -> Result<u64> {
         let mut total = 0;
         let mut left = ids;

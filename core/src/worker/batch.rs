@@ -10,7 +10,7 @@ use crate::model::event::AcceptedOutcome;
 use crate::model::job::{Finish, JobData, JobError};
 use crate::model::job_options::Extras;
 use crate::model::limit::JobLimit;
-use crate::model::payload::MAX_RESULT;
+use crate::model::payload::{MAX_KEPT_RESULT, MAX_RESULT};
 use crate::store::codec::msgpack::{write_array, write_integer, write_signed, write_string, write_string_length};
 use crate::store::codec::record::write_outcome;
 use crate::util::completion::Done;
@@ -37,6 +37,12 @@ enum End {
         job: Arc<JobData>,
         outcome: Vec<u8>,
     },
+    /// Scripts read the record: the job is kept once it is completed, or has a log.
+    CompleteAndKeep {
+        job: Arc<JobData>,
+        /// Empty if nobody awaits the result and it is too long to be kept.
+        outcome: Vec<u8>,
+    },
     Fail {
         careful: bool,
         reason: &'static str,
@@ -61,9 +67,11 @@ impl End {
     /// The event for a program that subscribes to outcomes.
     fn outcome(&self) -> Option<AcceptedOutcome> {
         match self {
-            End::Complete | End::CompleteAndFree(_) | End::CompleteWithResult { .. } | End::CompleteWithCare { .. } => {
-                Some(AcceptedOutcome::Completed)
-            }
+            End::Complete
+            | End::CompleteAndFree(_)
+            | End::CompleteWithResult { .. }
+            | End::CompleteWithCare { .. }
+            | End::CompleteAndKeep { .. } => Some(AcceptedOutcome::Completed),
             End::Fail { error, .. } => Some(AcceptedOutcome::Failed(error.clone())),
             End::Retry { pause, error } => Some(AcceptedOutcome::Retrying(error.clone(), *pause)),
             End::Limited { .. } | End::Release { .. } | End::Stopped => None,
@@ -107,8 +115,8 @@ impl Batch {
     }
 
     /// Finishes an active job as its program requested. A result that is too large is an error of the program: `done` is called with it, or if
-    /// there is no `done`, the job fails with it. `report`: the member whose program receives an event of the outcome. Returns whether the job is
-    /// finished; if not, it is still active.
+    /// there is no `done`, the job fails with it. `report`: the member whose program receives an event of the outcome. `keeps_completed`: the cluster
+    /// keeps completed jobs. Returns whether the job is finished; if not, it is still active.
     pub(crate) fn finish(
         &mut self,
         job: &Arc<JobData>,
@@ -116,6 +124,7 @@ impl Batch {
         finish: Finish,
         done: Option<Done<()>>,
         report: Option<&Arc<Shared>>,
+        keeps_completed: bool,
     ) -> bool {
         let careful = is_careful(job);
         let end = match finish {
@@ -127,6 +136,10 @@ impl Batch {
                     return false;
                 }
                 End::Fail { careful, reason: "failed", error: text.into() }
+            }
+            Finish::Complete(payload) if keeps_completed || job.is_recorded() => {
+                let sent = wants_outcome(job) || payload.bytes.len() <= MAX_KEPT_RESULT;
+                End::CompleteAndKeep { job: job.clone(), outcome: if sent { write_outcome(&payload) } else { Vec::new() } }
             }
             Finish::Complete(_) if frees_resource_only(job) => {
                 let resource = job.extras.as_ref().map_or_else(String::new, |extras| extras.resource.clone());
@@ -237,7 +250,11 @@ impl Batch {
         ];
         for (_, _, end) in &self.detailed {
             let kind = match end {
-                End::Complete | End::CompleteAndFree(_) | End::CompleteWithResult { .. } | End::CompleteWithCare { .. } => 0,
+                End::Complete
+                | End::CompleteAndFree(_)
+                | End::CompleteWithResult { .. }
+                | End::CompleteWithCare { .. }
+                | End::CompleteAndKeep { .. } => 0,
                 End::Fail { .. } => 1,
                 End::Retry { .. } => 2,
                 End::Limited { .. } | End::Release { .. } => 3,
@@ -301,10 +318,7 @@ impl Batch {
                     let text = |which: fn(&Extras) -> &String| extras.map_or("", |extras| which(extras)).as_bytes();
                     let limits = extras.map_or(&[][..], |extras| &extras.limits);
                     write_array(&mut out, if limits.is_empty() { 13 } else { 14 });
-                    write_string(&mut out, b"C");
-                    write_signed(&mut out, job.result.as_ref().map_or(-1, |wanted| i64::from(wanted.ttl_secs)));
-                    write_string(&mut out, job.result.as_ref().map_or("", |wanted| &wanted.requester).as_bytes());
-                    write_string(&mut out, outcome);
+                    write_completion(&mut out, b"C", job, outcome);
                     write_string(&mut out, text(|extras| &extras.resource));
                     write_string(&mut out, text(Extras::unique_key));
                     write_string(&mut out, text(|extras| &extras.ephemeral_of));
@@ -317,6 +331,10 @@ impl Batch {
                     if !limits.is_empty() {
                         write_limits(&mut out, limits);
                     }
+                }
+                End::CompleteAndKeep { job, outcome } => {
+                    write_array(&mut out, 4);
+                    write_completion(&mut out, b"K", job, outcome);
                 }
                 End::Fail { careful, reason, error } => {
                     write_array(&mut out, 4);
@@ -384,6 +402,14 @@ fn frees_limits_only(job: &JobData) -> bool {
 
 fn frees_only(job: &JobData, only: impl FnOnce(&Extras) -> bool) -> bool {
     job.extras.as_deref().is_some_and(only) && job.result.is_none() && !job.suspect && !job.progressed.load(Ordering::Relaxed)
+}
+
+/// The first parts of the details of a completed job: kind, ttl of its result or -1, requester, outcome.
+fn write_completion(out: &mut Vec<u8>, kind: &[u8], job: &JobData, outcome: &[u8]) {
+    write_string(out, kind);
+    write_signed(out, job.result.as_ref().map_or(-1, |wanted| i64::from(wanted.ttl_secs)));
+    write_string(out, job.result.as_ref().map_or("", |wanted| &wanted.requester).as_bytes());
+    write_string(out, outcome);
 }
 
 fn write_limits(out: &mut Vec<u8>, limits: &[JobLimit]) {

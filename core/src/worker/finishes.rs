@@ -1,27 +1,46 @@
-//! Finishes, progress and checkpoints from handlers, on their way to the worker's task.
+//! Finishes, progress, checkpoints and lines of logs from handlers, on their way to the worker's task.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use libswarm_common::error::Error;
 use libswarm_common::lock::Mutex;
 use tokio::sync::Notify;
 
 use crate::model::job::Finish;
+use crate::model::log::MAX_LOG_LINES;
+use crate::store::codec::msgpack::{write_array, write_integer, write_string};
+use crate::util::clock::boottime;
 use crate::util::completion::Done;
 
 /// A fence, how the job finishes, and the callback that is called when Redis has accepted it.
 pub(crate) type Finished = (u64, Finish, Option<Done<()>>);
 
-/// What is stored with an active job; the later value replaces the earlier one.
+/// What is stored with an active job; a later value replaces the earlier one, except lines of its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Stored {
     Progress,
     Checkpoint,
+    /// Packed by [`pack_lines`].
+    Log,
+}
+
+/// A line of a log on its way.
+struct Line {
+    /// Grows with each line, so that scripts recognise lines of a round that is sent again.
+    number: u64,
+    /// When it was written, on the clock of leases.
+    at: Duration,
+    text: String,
 }
 
 /// Values of one round that belong to no finish of it, at most.
 const MAX_VALUES: usize = 500;
+/// Lines of logs in one round, about: those of one more job may follow. Twice as many if jobs finish.
+const MAX_LINES: usize = 1000;
+/// Bytes of results in one round, about, if the cluster keeps completed jobs.
+const MAX_RESULT_BYTES: usize = 4 << 20;
 
 /// Finishes that are gathered while a round is under way.
 #[derive(Default)]
@@ -39,8 +58,28 @@ struct Gathered {
     list: Vec<Finished>,
     /// Progress and checkpoints, by fence.
     values: HashMap<(u64, Stored), Vec<u8>>,
+    /// Lines of logs, by fence; the newest `MAX_LOG_LINES` of each.
+    lines: HashMap<u64, VecDeque<Line>>,
+    /// The number of the last line.
+    last_line: u64,
     /// Set when the worker has ended: the error of every later finish.
     closed: Option<Error>,
+}
+
+impl Gathered {
+    /// How many of the first `most` finishes fit into a round, at least one if there are any.
+    fn fitting(&self, most: usize, keeps_completed: bool) -> usize {
+        let (mut lines, mut bytes) = (0, 0);
+        let fitting = self.list.iter().take(most).take_while(|(fence, finish, _)| {
+            let fits = lines < MAX_LINES && bytes < MAX_RESULT_BYTES;
+            lines += self.lines.get(fence).map_or(0, VecDeque::len);
+            if let (Finish::Complete(result), true) = (finish, keeps_completed) {
+                bytes += result.bytes.len();
+            }
+            fits
+        });
+        fitting.count()
+    }
 }
 
 impl Finishes {
@@ -71,6 +110,33 @@ impl Finishes {
         gathered.list.drain(..most).collect()
     }
 
+    /// As `take`, for a round: fewer if their jobs have many lines of logs, or long results that are kept.
+    pub(crate) fn take_for_round(&self, most: usize, keeps_completed: bool) -> Vec<Finished> {
+        let gathered = self.gathered.lock();
+        let most = if gathered.lines.is_empty() && !keeps_completed { most } else { gathered.fitting(most, keeps_completed) };
+        drop(gathered);
+        self.take(most)
+    }
+
+    pub(crate) fn push_line(&self, fence: u64, text: String) {
+        let mut gathered = self.gathered.lock();
+        if gathered.closed.is_some() {
+            return;
+        }
+        let first = gathered.lines.is_empty();
+        gathered.last_line += 1;
+        let line = Line { number: gathered.last_line, at: boottime(), text };
+        let lines = gathered.lines.entry(fence).or_default();
+        if lines.len() == MAX_LOG_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+        drop(gathered);
+        if first {
+            self.arrived.notify_one();
+        }
+    }
+
     pub(crate) fn push_value(&self, fence: u64, kind: Stored, value: Vec<u8>) {
         let mut gathered = self.gathered.lock();
         let first = gathered.values.is_empty();
@@ -90,27 +156,52 @@ impl Finishes {
     }
 
     pub(crate) fn has_values(&self) -> bool {
-        !self.gathered.lock().values.is_empty()
+        let gathered = self.gathered.lock();
+        !gathered.values.is_empty() || !gathered.lines.is_empty()
     }
 
     /// Removes and returns the values of a job that finishes: they were stored before.
     pub(crate) fn take_values_of(&self, fence: u64) -> Vec<(Stored, Vec<u8>)> {
         let mut gathered = self.gathered.lock();
         let of_kind = |kind| Some((kind, gathered.values.remove(&(fence, kind))?));
-        [Stored::Progress, Stored::Checkpoint].into_iter().filter_map(of_kind).collect()
+        let mut values: Vec<_> = [Stored::Progress, Stored::Checkpoint].into_iter().filter_map(of_kind).collect();
+        values.extend(gathered.lines.remove(&fence).map(|lines| (Stored::Log, pack_lines(&lines))));
+        values
     }
 
     /// Removes and returns values, as many as a round takes.
     pub(crate) fn take_values(&self) -> Vec<(u64, Stored, Vec<u8>)> {
         let mut gathered = self.gathered.lock();
         let some: Vec<_> = gathered.values.keys().take(MAX_VALUES).copied().collect();
-        some.into_iter().filter_map(|(fence, kind)| Some((fence, kind, gathered.values.remove(&(fence, kind))?))).collect()
+        let of_kind = |(fence, kind)| Some((fence, kind, gathered.values.remove(&(fence, kind))?));
+        let mut values: Vec<_> = some.into_iter().filter_map(of_kind).collect();
+        let mut taken = 0;
+        while taken < MAX_LINES
+            && let Some(fence) = gathered.lines.keys().next().copied()
+            && let Some(lines) = gathered.lines.remove(&fence)
+        {
+            taken += lines.len();
+            values.push((fence, Stored::Log, pack_lines(&lines)));
+        }
+        values
     }
 
     /// Rejects later finishes.
     pub(crate) fn close(&self, error: Error) {
         self.gathered.lock().closed = Some(error);
     }
+}
+
+/// Lines of a log as `lua/lib/logs.lua` reads them: number, age in ms, text, and so on.
+fn pack_lines(lines: &VecDeque<Line>) -> Vec<u8> {
+    let (mut out, now) = (Vec::new(), boottime());
+    write_array(&mut out, 3 * lines.len());
+    for line in lines {
+        write_integer(&mut out, line.number);
+        write_integer(&mut out, now.saturating_sub(line.at).as_millis() as u64);
+        write_string(&mut out, line.text.as_bytes());
+    }
+    out
 }
 
 /// Rejects finishes whose jobs are no longer assigned to this execution. A `Stopped` succeeds nevertheless.

@@ -13,6 +13,7 @@ use crate::messaging::Messaging;
 use crate::model::flow::Input;
 use crate::model::job::{Finish, JobData};
 use crate::model::job_options::{Added, NewJob};
+use crate::model::log::cut;
 use crate::model::payload::{MAX_CHECKPOINT, MAX_PROGRESS};
 use crate::util::completion::{Done, awaited};
 
@@ -55,6 +56,10 @@ impl WorkerHandle {
 
     pub(crate) fn checkpoint(&self, fence: u64, value: Vec<u8>) -> Result<()> {
         self.store(fence, Stored::Checkpoint, value, "checkpoint", MAX_CHECKPOINT)
+    }
+
+    pub(crate) fn log(&self, fence: u64, text: &str) {
+        self.0.finishes.push_line(fence, cut(text));
     }
 
     fn store(&self, fence: u64, kind: Stored, value: Vec<u8>, what: &str, limit: usize) -> Result<()> {

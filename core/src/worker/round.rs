@@ -47,7 +47,7 @@ impl Task {
     /// Moves the finishes of the program into the batch of the next round.
     pub(super) fn gather(&mut self) {
         let report = self.finishes.reports_outcomes().then(|| self.shared.clone());
-        let finishes = self.finishes.take(MAX_FINISHES);
+        let finishes = self.finishes.take_for_round(MAX_FINISHES, self.keeps_completed);
         // Values of these jobs were gathered before.
         let any_values = self.finishes.has_values();
         for (fence, finish, done) in finishes {
@@ -72,7 +72,7 @@ impl Task {
                 }
                 (done, _) => done,
             };
-            if self.batch.finish(&job, stopped, finish, done, report.as_ref()) {
+            if self.batch.finish(&job, stopped, finish, done, report.as_ref(), self.keeps_completed) {
                 job.end();
                 self.quotas.ended(job.priority());
             } else {
@@ -183,11 +183,13 @@ impl Task {
         let Some(active) = self.active.get(&fence).filter(|active| !active.asked_to_stop) else { return };
         if kind == Stored::Progress {
             active.job.progressed.store(true, Ordering::Relaxed);
+        } else if kind == Stored::Log {
+            active.job.logged.store(true, Ordering::Relaxed);
         }
         self.values.push((active.job.id.clone(), fence, kind, value));
     }
 
-    /// Progress and checkpoints, packed for `lua/commands/sync.lua`.
+    /// Progress, checkpoints and lines of logs, packed for `lua/commands/sync.lua`.
     fn pack_values(&mut self) -> Vec<u8> {
         for (fence, kind, value) in self.finishes.take_values() {
             self.keep_value(fence, kind, value);
@@ -199,8 +201,13 @@ impl Task {
             for (id, fence, kind, value) in values {
                 write_string(&mut out, id.as_bytes());
                 write_string(&mut out, format!("{fence}:{}", self.session.incarnation).as_bytes());
-                write_string(&mut out, if kind == Stored::Checkpoint { b"c" } else { b"p" });
-                write_string(&mut out, &value);
+                let (letter, packed) = match kind {
+                    Stored::Progress => (b"p", false),
+                    Stored::Checkpoint => (b"c", false),
+                    Stored::Log => (b"l", true),
+                };
+                write_string(&mut out, letter);
+                if packed { out.extend_from_slice(&value) } else { write_string(&mut out, &value) }
             }
         }
         out

@@ -36,7 +36,9 @@ pub(crate) struct Task {
     pub(super) prefetched: VecDeque<Arc<JobData>>,
     /// Finishes of the program for the next round, and jobs to release or fail that the program has not received.
     pub(super) batch: Batch,
-    /// Progress and checkpoints for the next round: id, fence, kind and value.
+    /// The cluster keeps completed jobs: the rounds send their results.
+    pub(super) keeps_completed: bool,
+    /// Progress, checkpoints and lines of logs for the next round: id, fence, kind and value.
     pub(super) values: Vec<(String, u64, Stored, Vec<u8>)>,
     /// Deletions of unknown jobs: the round under way may return them.
     pub(super) early_deletes: Vec<(u64, String, DeleteReason)>,
@@ -136,6 +138,7 @@ impl Task {
             prefetched: VecDeque::new(),
             quotas: Quotas::default(),
             batch: Batch::default(),
+            keeps_completed: false,
             values: Vec::new(),
             early_deletes: Vec::new(),
             arrivals: Arrivals::default(),

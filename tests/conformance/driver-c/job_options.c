@@ -101,6 +101,7 @@ swarm_job_options job_options(command *command) {
     options.after = count == 0 ? NULL : after;
     options.after_count = count;
     options.on_failure = option_choice(command_find(command, "on_failure"), on_failures);
+    options.keep_completed = option_limit(command, "keep_completed");
     options.ephemeral = flag(command, "ephemeral");
     options.durability = option_choice(command_find(command, "durability"), durabilities);
     return options;

@@ -32,8 +32,8 @@ void show_each(line *answer, const char *name, const char *array, const char *co
 
 static swarm_error *job(swarm_master *master, command *command, line *answer) {
     static const char *const members[] = {"state",    "holder", "fence",  "attempt",  "priority",
-                                          "task",     "resource", "group",  "progress", "checkpoint", "error", "reason"};
-    static const char *const itself[] = {"", NULL};
+                                          "task",     "resource", "group",  "progress", "checkpoint", "error", "reason", "result"};
+    static const char *const itself[] = {"", NULL}, *const text[] = {"text", NULL};
     swarm_error *error = NULL;
     swarm_call *json = NULL;
     if (answered(swarm_master_job(master, command_text(command, "id")), CALL_MS, &json, &error) != SWARM_OK) return error;
@@ -42,7 +42,12 @@ static swarm_error *job(swarm_master *master, command *command, line *answer) {
     for (size_t i = 0; found != NULL && i < sizeof members / sizeof members[0]; i++) {
         show(answer, found, members[i]);
     }
-    if (found != NULL) show_each(answer, "limits", json_member(found, "limits"), itself);
+    if (found != NULL) {
+        show_each(answer, "limits", json_member(found, "limits"), itself);
+        const char *log = json_member(found, "log");
+        show_each(answer, "log", log == NULL ? "[]" : log, text);
+        line_flag(answer, "result_omitted", json_member(found, "result_omitted") != NULL);
+    }
     swarm_call_free(json);
     return NULL;
 }
@@ -105,7 +110,7 @@ static swarm_error *resume_task(swarm_master *master, command *command, line *an
     return error;
 }
 
-/* Retries or deletes failed jobs, those with the ids or all. */
+/* Retries or deletes failed jobs, or deletes completed ones, those with the ids or all. */
 static swarm_error *change_failed(
     swarm_master *master, command *command, line *answer,
     swarm_call *(*change)(const swarm_master *, const char *const *, size_t)) {
@@ -132,8 +137,12 @@ static swarm_error *delete_failed(swarm_master *master, command *command, line *
     return change_failed(master, command, answer, swarm_master_delete_failed);
 }
 
+static swarm_error *delete_completed(swarm_master *master, command *command, line *answer) {
+    return change_failed(master, command, answer, swarm_master_delete_completed);
+}
+
 const master_command look_commands[] = {
     {"job", job},           {"jobs", jobs},          {"queues", queues},
     {"members", members},   {"pause", pause_task},   {"resume", resume_task},
-    {"retry_failed", retry_failed}, {"delete_failed", delete_failed}, {NULL, NULL},
+    {"retry_failed", retry_failed}, {"delete_failed", delete_failed}, {"delete_completed", delete_completed}, {NULL, NULL},
 };

@@ -84,6 +84,7 @@ void line_stats(line *answer, const swarm_stats *stats) {
     line_number(answer, "retries", stats->retries);
     line_number(answer, "revived", stats->revived);
     line_number(answer, "damaged", stats->damaged);
+    line_number(answer, "kept", stats->kept);
 }
 
 swarm_error *show_value(swarm_call *call, line *answer, const char *name) {

@@ -357,6 +357,15 @@ static swarm_error *store(worker_driver *driver, command *command, swarm_status 
     return error;
 }
 
+static swarm_error *add_line(worker_driver *driver, command *command) {
+    swarm_job *job = take(driver, command_number(command, "fence"));
+    if (job == NULL) misuse("no job is active with the fence", command_text(command, "fence"));
+    swarm_error *error = NULL;
+    swarm_job_log(job, command_text(command, "text"), &error);
+    keep(driver, job);
+    return error;
+}
+
 static swarm_error *inputs(worker_driver *driver, command *command, line *answer) {
     swarm_job *job = take(driver, command_number(command, "fence"));
     if (job == NULL) misuse("no job is active with the fence", command_text(command, "fence"));
@@ -427,6 +436,8 @@ void worker_driver_obey(worker_driver *driver, command *command, line *answer) {
         error = store(driver, command, swarm_job_progress);
     } else if (strcmp(name, "checkpoint") == 0) {
         error = store(driver, command, swarm_job_checkpoint);
+    } else if (strcmp(name, "log") == 0) {
+        error = add_line(driver, command);
     } else if (strcmp(name, "inputs") == 0) {
         error = inputs(driver, command, answer);
     } else if (strcmp(name, "tasks") == 0) {

@@ -340,7 +340,10 @@ class MasterDriver extends Driver {
         const { state, holder, fence, attempt, priority, task, resource, group, limits, error = "", reason = "" } = job;
         const progress = job.progress === undefined ? "" : JSON.stringify(job.progress);
         const checkpoint = job.checkpoint === undefined ? "" : JSON.stringify(job.checkpoint);
-        return ok({ state, holder, fence, attempt, priority, task, resource, group, limits, progress, checkpoint, error, reason });
+        const result = job.result === undefined ? "" : JSON.stringify(job.result);
+        const log = job.log.map(({ text }) => text);
+        const kept = { result, result_omitted: job.resultOmitted ?? false, log };
+        return ok({ state, holder, fence, attempt, priority, task, resource, group, limits, progress, checkpoint, error, reason, ...kept });
       }
       case "jobs": {
         const { jobs, next } = await master.jobs(fields.state, { after: fields.after || undefined, limit: Number(fields.limit) });
@@ -381,6 +384,8 @@ class MasterDriver extends Driver {
         return ok({ count: await master.retryFailed(fields.ids && list(fields.ids)) });
       case "delete_failed":
         return ok({ count: await master.deleteFailed(fields.ids && list(fields.ids)) });
+      case "delete_completed":
+        return ok({ count: await master.deleteCompleted(fields.ids && list(fields.ids)) });
       case "limit": {
         const { name, ...figures } = fields;
         const numbers = Object.fromEntries(Object.entries(figures).map(([figure, value]) => [figure, Number(value)]));
@@ -505,6 +510,9 @@ class WorkerDriver extends Driver {
         return this.#finish(fields, (job) => job.retry(fields.message, Number(fields.after)));
       case "checkpoint":
         this.#active(fields).checkpoint(JSON.parse(bytes(fields.payload)));
+        return ok();
+      case "log":
+        this.#active(fields).log(fields.text);
         return ok();
       case "inputs":
         return ok({ inputs: JSON.stringify(await this.#active(fields).inputs()) });

@@ -19,6 +19,7 @@ import libswarm.aio
 
 # Options that Python takes in seconds.
 SECONDS = {"lease", "timeout", "failed_ttl", "result_ttl", "delay", "run_at", "debounce", "max_wait"}
+SECONDS |= {"completed_ttl", "keep_completed"}
 NUMBERS = {
     "port",
     "db",
@@ -28,6 +29,7 @@ NUMBERS = {
     "max_crashes",
     "prefetch",
     "failed_max",
+    "completed_max",
     "priority",
     "retries",
     "weight",
@@ -191,7 +193,9 @@ def _job(job: libswarm.JobInfo | None) -> Answer:
     names = ("state", "holder", "fence", "attempt", "priority", "task", "resource", "group", "limits", "error", "reason")
     progress = "" if job.progress is None else json.dumps(job.progress, separators=(",", ":"))
     checkpoint = "" if job.checkpoint is None else json.dumps(job.checkpoint, separators=(",", ":"))
-    return Answer().add(progress=progress, checkpoint=checkpoint, **{name: getattr(job, name) for name in names})
+    result = "" if job.state != "completed" or job.result_omitted else _text(job.result)
+    kept: dict[str, Any] = {"result": result, "result_omitted": job.result_omitted, "log": [line.text for line in job.log]}
+    return Answer().add(progress=progress, checkpoint=checkpoint, **kept, **{name: getattr(job, name) for name in names})
 
 
 def _input(one: libswarm.Input) -> dict[str, Any]:
@@ -364,6 +368,8 @@ class MasterDriver:
                 return Answer().add(count=master.retry_failed(_list(fields, "ids") if "ids" in fields else None))
             case "delete_failed":
                 return Answer().add(count=master.delete_failed(_list(fields, "ids") if "ids" in fields else None))
+            case "delete_completed":
+                return Answer().add(count=master.delete_completed(_list(fields, "ids") if "ids" in fields else None))
             case "job" | "jobs" | "queues" | "members":
                 return self._look(command, fields)
             case "follow" | "followed" | "unfollow":
@@ -561,6 +567,8 @@ class WorkerDriver:
                 self._finish(fields, lambda job: job.retry(fields["message"], int(fields["after"]) / 1000))
             case "checkpoint":
                 self._jobs[int(fields["fence"])].checkpoint(_value(fields))
+            case "log":
+                self._jobs[int(fields["fence"])].log(fields["text"])
             case "inputs":
                 inputs: dict[str, libswarm.Input] = self._jobs[int(fields["fence"])].inputs().wait()
                 return Answer().add(inputs=_text({id: _input(one) for id, one in sorted(inputs.items())}))

@@ -96,12 +96,13 @@ worker.on("add", (job: Job<Sum, number>) => {
   void job.fail(new Error("no"));
   void job.release();
 });
-createWorker("sums", { slots: 9, prioritySlots: { 1: 3 }, strictSlots: true, prefetch: 2, tasks: ["a", ""], rebalance: true, failedMax: 5, failedTtl: 1000 })
+createWorker("sums", { slots: 9, prioritySlots: { 1: 3 }, strictSlots: true, prefetch: 2, tasks: ["a", ""], rebalance: true, failedMax: 5, failedTtl: 1000, completedMax: 5 })
   .process({
     add: (job) => job.payload.a + job.payload.b,
     mail: async (job) => {
       job.progress({ done: 0.5 });
       job.checkpoint({ page: job.lastCheckpoint?.page ?? 1 });
+      job.log(`attempt ${job.attempt}`);
       if (job.attempt + job.retriesLeft > 3) throw new RetryAfter(1000, "busy");
       if (job.crashes > 1) throw new RateLimited(1000, "api");
       throw new PermanentFailure(`${job.task} ${job.headers.trace} ${job.resource} ${job.priority}`, { cause: 1 });

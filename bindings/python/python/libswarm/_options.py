@@ -15,6 +15,7 @@ _DURATIONS = frozenset(
         "lease",
         "timeout",
         "failed_ttl",
+        "completed_ttl",
         "stop_grace",
         "grace",
         "backoff_delay",
@@ -75,6 +76,13 @@ class ConnectionOptions(TypedDict, total=False):
     failed_max_bytes: int
     #: Seconds that they are kept, 1 s to 10 years. Forever if no member sets it.
     failed_ttl: float
+    #: Limit of completed jobs kept in the cluster, 0 to 1,000,000; the newest are kept. If no member sets it, or 0, none but
+    #: those with the option `keep_completed`, at most 10,000.
+    completed_max: int
+    #: Limit of their bytes, 1 MiB to 1 TiB; the newest are kept. 256 MiB if no member sets it.
+    completed_max_bytes: int
+    #: Seconds that they are kept, 1 s to 10 years. As long as the limits allow if no member sets it.
+    completed_ttl: float
     #: When the cluster records transitions of jobs for `Master.events`: "follow", while a master follows them and for 30 s after
     #: that, or "always". "follow" if no member sets it.
     events: Literal["follow", "always"]
@@ -175,6 +183,7 @@ _KINDS: dict[str, str] = {
     ),
     **dict.fromkeys(("name", "group", "requeue", "events", "backoff", "cpus", "ready"), "str"),
     **dict.fromkeys(("port", "db", "max_payload", "max_pending_bytes", "max_crashes", "failed_max", "failed_max_bytes"), "int"),
+    **dict.fromkeys(("completed_max", "completed_max_bytes"), "int"),
     "events_max": "int",
     **dict.fromkeys(("slots", "prefetch", "window", "max_respawns", "line_buffer", "count"), "int"),
     **dict.fromkeys(("tls", "tls_verify", "strict_slots", "rebalance", "rejoin", "forward", "lines", "respawn"), "bool"),

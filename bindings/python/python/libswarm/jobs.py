@@ -101,6 +101,9 @@ class JobsOptions(TypedDict, total=False):
     #: What it does if one of these fails or is deleted. "fail", the default: it fails, too, at once, with SwarmDependencyFailed;
     #: "run": it runs when all have ended, and `Job.inputs` shows which failed; "ignore": the same, but they are not shown.
     on_failure: Literal["fail", "run", "ignore"]
+    #: Seconds that the job is kept once it is completed, at most 10 years, whether or not the cluster keeps completed jobs; 0: it
+    #: is not kept. Default as `completed_max` and `completed_ttl` of the cluster state.
+    keep_completed: float | None
     #: The kind of work: only workers that accept this task run the job.
     task: str
     #: Texts that the handler receives with the job.

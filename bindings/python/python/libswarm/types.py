@@ -15,7 +15,7 @@ CatchUp = Literal["last", "none", "all"]
 
 #: The state of a job: it waits for a worker; it is not due yet; it waits at a limit, for its resource or other jobs; it is
 #: assigned to a worker; it was deleted or timed out, but its worker has not stopped; it failed permanently, and is kept.
-JobState = Literal["waiting", "delayed", "blocked", "active", "deleting", "failed"]
+JobState = Literal["waiting", "delayed", "blocked", "active", "deleting", "failed", "completed"]
 
 
 #: What became of a job; `missed` stands for events that are not kept any more or were not recorded. See `JobEvent`.
@@ -93,6 +93,8 @@ class Stats:
     revived: int
     #: Records and keys that did not have the format of libswarm, and were removed, replaced or repaired.
     damaged: int
+    #: Completed jobs that are kept.
+    kept: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +155,13 @@ class JobInfo:
     #: The names of its limits.
     limits: list[str]
     headers: dict[str, str]
-    #: The running or next attempt, from 1.
+    #: The running or next attempt, from 1; of a completed job the number of its attempts.
     attempt: int
     #: The total number of retries that the job may have.
     retries: int
     #: How many workers crashed in a row while they ran it.
     crashes: int
-    #: The incarnation of the worker that runs it, or "".
+    #: The incarnation of the worker that runs it or completed it, or "".
     holder: str
     #: The fencing token of the execution, or 0.
     fence: int
@@ -179,11 +181,29 @@ class JobInfo:
     traceback: str
     #: When it failed.
     failed_at: float | None
+    #: When a completed job was completed.
+    completed_at: float | None
+    #: The result of a completed job: a value parsed from JSON, or bytes. None also if it is not kept.
+    result: Any
+    #: The result of a completed job is not kept: it has more than 64 KiB, or its worker did not know yet that the cluster keeps
+    #: completed jobs.
+    result_omitted: bool
+    #: The lines that its handlers wrote with `job.log`, the newest 100. Pages of jobs leave them out.
+    log: list[LogLine]
 
     @property
     def payload(self) -> Any:
         """The payload: a value parsed from JSON, or bytes."""
         return self.payload_bytes if self.content_type == "bytes" else _native.decode_json(self.payload_bytes)
+
+
+class LogLine(NamedTuple):
+    """A line of the log of a job."""
+
+    #: When it was written, in seconds since 1970 on Redis' clock.
+    time: float
+    #: The text, at most 1 KiB.
+    text: str
 
 
 class JobPage(NamedTuple):

@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use redis::Value;
 
 use super::msgpack::Unpack;
-use super::record::split_record;
+use super::record::{read_outcome, split_record};
 use super::reply::{bytes, unexpected};
 use crate::model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
-use crate::model::job::{FailureReason, JobFailure};
+use crate::model::job::{FailureReason, JobFailure, Outcome};
+use crate::model::log::LogLine;
 use crate::model::message::Role;
 use crate::model::payload::Payload;
 use libswarm_common::error::{Error, ErrorKind, Result};
@@ -57,7 +58,7 @@ pub(crate) fn members(reply: &Value) -> Result<(Vec<MemberInfo>, String)> {
 }
 
 fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
-    if unpack.array()? != 10 {
+    if unpack.array()? != 12 {
         return Err(unexpected("inspect"));
     }
     let id = legible(unpack.string()?);
@@ -67,15 +68,22 @@ fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
     let due = unpack.integer()?;
     let progress = String::from_utf8_lossy(unpack.string()?).into_owned();
     let (reason, error) = (legible(unpack.string()?), String::from_utf8_lossy(unpack.string()?).into_owned());
-    let failed_at = unpack.integer()?;
+    let ended_at = unpack.integer()?;
     let traceback = String::from_utf8_lossy(unpack.string()?).into_owned();
+    let result = match read_outcome(&id, unpack.string()?) {
+        Ok(Outcome::Completed(result)) => Some(result),
+        _ => None,
+    };
+    let log = read_log(unpack.string()?);
+    let completed = state == JobState::Completed;
     let mut parts = owner.split(':');
     let fence: u64 = parts.next().and_then(|fence| fence.parse().ok()).unwrap_or(0);
-    let failure = (!reason.is_empty() || failed_at > 0).then(|| JobFailure {
+    let ended_at = (ended_at > 0).then(|| time(ended_at as u64));
+    let failure = (!completed && (!reason.is_empty() || ended_at.is_some())).then(|| JobFailure {
         reason: FailureReason::from_name(&reason),
         message: error,
         traceback: Some(traceback).filter(|traceback| !traceback.is_empty()),
-        at: (failed_at > 0).then(|| time(failed_at as u64)),
+        at: ended_at,
     });
     Ok(JobInfo {
         state,
@@ -86,6 +94,10 @@ fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
         due_at: (due > 0).then(|| time(due as u64)),
         progress: (!progress.is_empty()).then_some(progress),
         failure,
+        completed_at: ended_at.filter(|_| completed),
+        result_omitted: completed && result.is_none(),
+        result,
+        log,
         ..waiting_job(id, record)
     })
 }
@@ -114,7 +126,24 @@ pub(crate) fn waiting_job(id: String, record: &[u8]) -> JobInfo {
         due_at: None,
         progress: None,
         failure: None,
+        completed_at: None,
+        result: None,
+        result_omitted: false,
+        log: Vec::new(),
     }
+}
+
+/// Reads the lines of a log, `<fence>:<number>:<time in ms>:<text>` each. Those that are damaged are left out.
+fn read_log(packed: &[u8]) -> Vec<LogLine> {
+    let mut unpack = Unpack::new(packed);
+    let count = if packed.is_empty() { 0 } else { unpack.array().unwrap_or(0) };
+    let line = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line);
+        let mut parts = line.splitn(4, ':').skip(2);
+        let at = parts.next()?.parse().ok()?;
+        Some(LogLine { time: time(at), text: parts.next()?.to_owned() })
+    };
+    (0..count).map_while(|_| unpack.string().ok()).filter_map(line).collect()
 }
 
 fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {

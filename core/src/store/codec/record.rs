@@ -207,6 +207,9 @@ fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
             }
         });
     }
+    if let Some(age) = extras.keep {
+        field("r", &|out| write_integer(out, millis(age)));
+    }
     debug_assert!(out.len() <= MAX_EXTRAS, "checked when the job was added");
     out[2] > 0
 }
@@ -327,6 +330,8 @@ fn read_extras(packed: &[u8]) -> Result<Extras> {
                 extras.node.watched = unpack.integer()? == 1;
             }
             "c" => extras.checkpoint = Some(unpack.text()?.to_owned()),
+            "r" => extras.keep = Some(millis(&mut unpack)?),
+            "j" => extras.logged = unpack.integer()? == 1,
             other => return Err(malformed(format!("`{other}` is no option of a job"))),
         }
     }
@@ -401,6 +406,10 @@ mod tests {
             (Until::End, OnConflict::Attach),
         ] {
             let job = NewJob::bytes("").unique(Unique { key: "k".into(), until, on_conflict });
+            assert_eq!(round_trip(&job, "").extras, job.extras);
+        }
+        for age in [Duration::ZERO, second] {
+            let job = NewJob::bytes("").keep_completed(age);
             assert_eq!(round_trip(&job, "").extras, job.extras);
         }
         let job = NewJob::bytes("").unique("k").debounce(second).max_wait(second);

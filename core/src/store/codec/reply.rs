@@ -43,6 +43,8 @@ pub(crate) enum SyncReply {
         spread: Duration,
         /// Schedules whose next slots this member is to compute.
         wanted: Vec<Wanted>,
+        /// The cluster keeps completed jobs.
+        keeps_completed: bool,
     },
     /// The lease expired, or Redis lost its data.
     UnknownMember,
@@ -147,10 +149,11 @@ pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
                 taken: (*taken).max(0) as u64,
                 credit: u64::try_from(*credit).ok(),
                 spread: milliseconds(spread)?,
-                wanted: match rest {
-                    [] => Vec::new(),
-                    [packed, ..] => Wanted::read_all(bytes(packed)?)?,
+                wanted: match rest.first().map(|packed| bytes(packed)).transpose()? {
+                    None | Some(b"") => Vec::new(),
+                    Some(packed) => Wanted::read_all(packed)?,
                 },
+                keeps_completed: rest.len() > 1,
             })
         }
         _ => Err(unexpected("sync")),
@@ -241,6 +244,7 @@ pub(crate) fn stats(reply: Value) -> Result<Stats> {
         retries: next()?,
         revived: next()?,
         damaged: next()?,
+        kept: next()?,
     };
     match counts.next() {
         Some(_) => Err(unexpected("stats")),

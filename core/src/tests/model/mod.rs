@@ -422,7 +422,7 @@ impl World {
                 8 => Finish::Release,
                 _ => Finish::Stopped,
             };
-            batch.finish(&job, false, finish.clone(), None, None);
+            batch.finish(&job, false, finish.clone(), None, None, false);
             finishes.push((id, fence, finish));
         }
         let credit: u64 = if self.random.random_bool(0.5) { self.random.random_range(0..5) } else { 0 };

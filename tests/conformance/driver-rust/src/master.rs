@@ -98,7 +98,10 @@ impl MasterDriver {
                     .with("progress", job.progress.as_deref().unwrap_or(""))
                     .with("checkpoint", job.checkpoint.as_deref().unwrap_or(""))
                     .with("error", job.failure.as_ref().map_or("", |failure| &failure.message))
-                    .with("reason", job.failure.as_ref().map_or("", |failure| failure.reason.name()))),
+                    .with("reason", job.failure.as_ref().map_or("", |failure| failure.reason.name()))
+                    .with("result", job.result.as_ref().map_or("".into(), |result| String::from_utf8_lossy(&result.bytes)))
+                    .with("result_omitted", job.result_omitted)
+                    .with_list("log", job.log.iter().map(|line| &line.text))),
                 None => Ok(Answer::ok().with("state", "none")),
             },
             "jobs" => {
@@ -140,6 +143,7 @@ impl MasterDriver {
             "resume_worker" => Ok(Answer::ok().with("existed", master.resume_worker(command.text("worker")?).await?)),
             "retry_failed" => Ok(Answer::ok().with("count", master.retry_failed(ids(command)?.as_deref()).await?)),
             "delete_failed" => Ok(Answer::ok().with("count", master.delete_failed(ids(command)?.as_deref()).await?)),
+            "delete_completed" => Ok(Answer::ok().with("count", master.delete_completed(ids(command)?.as_deref()).await?)),
             "flood" => self.flood(command.number("count")?, command.payload()?),
             "delete" => Ok(Answer::ok().with("existed", master.delete(command.text("id")?).await?)),
             "delete_many" => {

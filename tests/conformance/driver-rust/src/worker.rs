@@ -136,6 +136,10 @@ impl WorkerDriver {
                 worker.checkpoint(command.number("fence")?, command.payload()?.bytes)?;
                 Ok(Answer::ok())
             }
+            "log" => {
+                worker.log(command.number("fence")?, command.text("text")?);
+                Ok(Answer::ok())
+            }
             "inputs" => {
                 let fence: u64 = command.number("fence")?;
                 let node = self.shared.nodes.lock().expect("no thread panics with it").get(&fence).cloned().unwrap_or_default();

@@ -133,7 +133,7 @@ class MasterApi(MasterBase, MessagesApi, LimitsApi, SchedulesApi, FlowsApi):
         return Outcomes(self._here.run_each(as_list("jobs", jobs), ids, timeout, options), self._await, on_existed)
 
     def job(self, id: str) -> JobInfo | None:
-        """A job as it is now. None if there is none: it was never added, or it is completed, deleted or expired."""
+        """A job as it is now. None if there is none: it was never added, or it is completed and not kept, deleted or expired."""
         job: JobInfo | None = self._await(self._here.job(id))
         return job
 
@@ -141,7 +141,7 @@ class MasterApi(MasterBase, MessagesApi, LimitsApi, SchedulesApi, FlowsApi):
         """Up to `limit` (at most 1,000) jobs in a state. `after` is the `next` of the page before.
 
         Waiting jobs are in the order in which they will be assigned, delayed ones in the order in which they become due, failed
-        ones newest first; active ones, which include those being deleted, in no order.
+        and completed ones newest first; active ones, which include those being deleted, in no order.
         """
         page: JobPage = self._await(self._here.jobs(state, after, limit))
         return page
@@ -226,6 +226,11 @@ class MasterApi(MasterBase, MessagesApi, LimitsApi, SchedulesApi, FlowsApi):
     def delete_failed(self, ids: Sequence[str] | None = None) -> int:
         """Deletes the records of failed jobs: those with the ids, or all. Returns their number."""
         count: int = self._await(self._here.delete_failed(ids))
+        return count
+
+    def delete_completed(self, ids: Sequence[str] | None = None) -> int:
+        """Deletes the records of completed jobs that are kept: those with the ids, or all. Returns their number."""
+        count: int = self._await(self._here.delete_completed(ids))
         return count
 
     def ready(self) -> None:

@@ -1,17 +1,20 @@
 -- Returns jobs, queues and members for inspections; changes nothing.
 -- KEYS  the fixed keys
--- ARGV  'job', id | 'jobs', state (waiting, active, delayed, blocked, failed), cursor ('' = from the start), how many | 'counts', cursor |
+-- ARGV  'job', id | 'jobs', state (waiting, active, delayed, blocked, failed, completed), cursor ('' = from the start), how many | 'counts', cursor |
 --       'members', cursor | 'limits', cursor | 'limit', name | 'flow', id of a flow or of a job, cursor | 'inputs', node of a job, cursor |
 --       'outputs', nodes (msgpack)
--- Returns  msgpack: a job: {id, state, record, owner, due in ms or 0, progress, reason, error text, time of failure in ms, traceback}, or '' if there is
---       none | {cursor of the next page or '', job, ...} | {{{priority, task, number, groups}, ...}, {paused task, ...}, chooser or '', cursor} |
+-- Returns  msgpack: a job: {id, state, record, owner, due in ms or 0, progress, reason, error text, time in ms at which it ended, traceback, outcome,
+--       log (msgpack, only of a single job; or '')}, or '' if there is none |
+--       {cursor of the next page or '', job, ...} | {{{priority, task, number, groups}, ...}, {paused task, ...}, chooser or '', cursor} |
 --       flow: {id, cursor, cancel_rest, jobs, id, state, ..., {id, {dependency, ...}, ...}}, or '' if there is none | inputs: {cursor, what a failed
 --       dependency does, id, letter and node, ...} | outputs: {letter and outcome, ...}, of as many nodes as fit in a call, at least one |
 --       {cursor, {inc, ms until its lease ends, active, credit, name, value, ...}, ...} | {cursor, limit, ...}, see limit_state.describe | a limit
 local chooser = require('chooser')
 local clock = require('clock')
 local due_entries = require('due_entries')
+local extras = require('extras')
 local failures = require('failures')
+local history = require('history')
 local keys = require('keys')
 local limits = require('limits')
 local meta = require('meta')
@@ -20,11 +23,13 @@ local pages = require('pages')
 local queues = require('queues')
 local ranking = require('ranking')
 local rare_keys = require('rare_keys')
+local record = require('record')
 local reply = require('reply')
 local values = require('values')
 local workers = require('workers')
 local limit_state = lazy('limit_state')
 local flow_pages = lazy('flow_pages')
+local logs = lazy('logs')
 local turns = lazy('turns')
 local call = redis.call
 
@@ -33,15 +38,37 @@ local QUEUES, MEMBERS, LIMITS = 1000, 100, 200
 -- The position of the state in a description.
 local STATE = 2
 
+-- The lines of a log, as they are returned.
+local function packed_log(lines)
+  return type(lines) == 'table' and #lines > 0 and cmsgpack.pack(lines) or ''
+end
+
 -- Of a damaged entry, returns the readable part, so that it does not prevent the inspection of others.
-local function describe_failed(id, packed)
+local function describe_failed(id, packed, whole)
   local entry = values.unpacked(packed)
   entry = type(entry) == 'table' and entry or {}
   local function text(at)
     return type(entry[at]) == 'string' and entry[at] or ''
   end
   local time = math.floor(values.bounded(entry[failures.TIME], 0, limits.LATEST) or 0)
-  return { id, 'failed', text(failures.RECORD), '', 0, '', text(failures.REASON), text(failures.TEXT), time, text(failures.TRACEBACK) }
+  local reason, message, traceback = text(failures.REASON), text(failures.TEXT), text(failures.TRACEBACK)
+  return { id, 'failed', text(failures.RECORD), '', 0, '', reason, message, time, traceback, '', packed_log(whole and entry[failures.LOG]) }
+end
+
+-- A completed job that is kept; of a damaged entry the readable part.
+local function describe_completed(id, whole)
+  local packed = call('HGET', rare_keys.completed, id)
+  if not packed then
+    return nil
+  end
+  local entry = values.unpacked(packed)
+  entry = type(entry) == 'table' and entry or {}
+  local function text(at)
+    return type(entry[at]) == 'string' and entry[at] or ''
+  end
+  local time = math.floor(values.bounded(entry[history.TIME], 0, limits.LATEST) or 0)
+  local found, held, outcome = text(history.RECORD), text(history.OWNER), text(history.OUTCOME)
+  return { id, 'completed', found, held, 0, '', '', '', time, '', outcome, packed_log(whole and entry[history.LOG]) }
 end
 
 -- The state of a job that has not failed, and when it is due.
@@ -57,17 +84,19 @@ local function state_of(id, held)
   return call('SISMEMBER', rare_keys.blocked, id) == 1 and 'blocked' or 'waiting', 0
 end
 
-local function describe(id)
+-- `whole`: with the log.
+local function describe(id, whole)
   local failed = call('HGET', keys.failed, id)
   if failed then
-    return describe_failed(id, failed)
+    return describe_failed(id, failed, whole)
   end
   local held, found = call('HGET', keys.owner, id), call('HGET', keys.jobs, id)
   if not held and not found then
-    return nil
+    return describe_completed(id, whole)
   end
   local state, due = state_of(id, held)
-  return { id, state, found or '', held or '', due, call('HGET', rare_keys.progress, id) or '', '', '', 0, '' }
+  local log = packed_log(whole and found and record.has_extras(found) and extras.of(found).logged and logs().lines_of(id))
+  return { id, state, found or '', held or '', due, call('HGET', rare_keys.progress, id) or '', '', '', 0, '', '', log }
 end
 
 local function page_of_jobs(state, cursor, number)
@@ -75,7 +104,7 @@ local function page_of_jobs(state, cursor, number)
   local ids, next_cursor = pages.jobs(state, cursor, math.min(number, meta.move_limit))
   local answer = { next_cursor }
   for _, id in ipairs(ids) do
-    local job = describe(id)
+    local job = state == 'completed' and describe_completed(id, false) or describe(id, false)
     -- A list may contain ids of deleted jobs.
     if job and (job[STATE] == state or state == 'active') then
       answer[#answer + 1] = job
@@ -152,7 +181,7 @@ end
 
 local what = ARGV[1]
 if what == 'job' then
-  local job = describe(ARGV[2])
+  local job = describe(ARGV[2], true)
   return reply(job and cmsgpack.pack(job) or '')
 elseif what == 'jobs' then
   return reply(cmsgpack.pack(page_of_jobs(ARGV[2], ARGV[3], tonumber(ARGV[4]))))

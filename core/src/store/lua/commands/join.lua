@@ -80,6 +80,10 @@ if not shortest or lease < shortest then
   end
 end
 for i = 1, #settings, 2 do
+  if settings[i] == 'completed_max' and not meta.keeps_completed and tonumber(settings[i + 1]) > 0 then
+    -- Workers learn with their next round that completed jobs are kept.
+    broadcast.post('members', inbox_kinds.WAKE, '', inc)
+  end
   if settings[i] == 'recording' then
     set_recording(settings[i + 1])
   else

@@ -102,6 +102,7 @@ more = remove_named(rare_keys.waits, 'inputs') or more
 more = remove_named(rare_keys.uses, 'after') or more
 more = remove_named(rare_keys.flows, 'flow', 'flow_edges') or more
 more = remove_named(rare_keys.stages, 'stage') or more
+more = remove_named(rare_keys.logs, 'log') or more
 if more then
   return reply(MORE)
 end

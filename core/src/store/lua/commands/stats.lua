@@ -1,6 +1,7 @@
 -- Counts of the cluster; changes nothing.
 -- KEYS  the fixed keys
--- Returns  {waiting, active, deleting, delayed, blocked, failed, results, members, added, completed, failures, deleted, crashes, retries, revived, damaged}
+-- Returns  {waiting, active, deleting, delayed, blocked, failed, results, members, added, completed, failures, deleted, crashes, retries, revived, damaged,
+--   completed jobs that are kept}
 local keys = require('keys')
 local limits = require('limits')
 local meta = require('meta')
@@ -27,4 +28,5 @@ return reply({
   entries(keys.jobs) - active - delayed - blocked, active, deleting, delayed, blocked, call('HLEN', keys.failed), entries(keys.results),
   call('SCARD', keys.members), total(counters.added), total(counters.completed), total(counters.failures), total(counters.deleted),
   total(counters.crashes), total(retries), total(revived), total(damaged),
+  call('HLEN', rare_keys.completed),
 })

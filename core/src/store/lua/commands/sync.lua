@@ -3,7 +3,7 @@
 -- ARGV  incarnation, batch number (0 = nothing in it needs one), lease in ms, smallest inbox id to keep ('' = all),
 --       credit to add ('' = none, '-' = drop it all), finished jobs (msgpack {ids, owners, details, resources}, or ''; see below), free slots to add
 --       in each range of priorities (msgpack, empty if it has none, '' if the member is plain), values to store (msgpack {id, owner, 'p' for
---       progress or 'c' for a checkpoint, value, ...}, or ''),
+--       progress, 'c' for a checkpoint or 'l' for lines of a log (see logs.lua), value, ...}, or ''),
 --       what it accepts from now on (msgpack {tasks (msgpack; its credit is withdrawn with them) or '' as before, slots or '', 1 if it is paused or 0,
 --       number of the last order that it has processed}, or ''), number of the last batch that was answered (0 = none)
 --       details belong to the last of the ids (see round_ends.lua); ids without details are completed without a result, the last of these have the
@@ -11,7 +11,8 @@
 -- Returns  {0, jobs, rejected, ms until the next due entry, returned, taken, credit, ms to spread over}: jobs = false | msgpack {fence of the
 --       first, id, record, ...} | list of such; rejected = false | msgpack of positions of jobs that were not assigned to the member any more, 0 -
 --       position if deleted; returned = credit withdrawn because jobs wait that this call could not assign; taken = jobs that this batch
---       was assigned; credit = the remaining credit, or -1 if this call did not determine it | {1} if the member is unknown | {2} an old batch
+--       was assigned; credit = the remaining credit, or -1 if this call did not determine it; then, if needed, schedules whose next slots are wanted
+--       (msgpack or ''), and 1 if completed jobs are kept: the worker sends their results | {1} if the member is unknown | {2} an old batch
 local assignment = require('assignment')
 local clock = require('clock')
 local due_entries = require('due_entries')
@@ -91,6 +92,9 @@ local function answer(jobs, rejected, returned, taken, credit)
   end
   script.answer[4], script.answer[8] = tick(lease)
   script.answer[9] = script.slots and cmsgpack.pack(script.slots)
+  if meta.keeps_completed then
+    script.answer[9], script.answer[10] = script.answer[9] or '', 1
+  end
   return script.answer
 end
 
@@ -134,7 +138,7 @@ local rejected = {}
 if ended_arg ~= '' then
   local ids, wanted, details, names = unpack(cmsgpack.unpack(ended_arg))
   local owners = call('HMGET', keys.owner, unpack(ids))
-  local plainly = #details == 0
+  local plainly = #details == 0 and not meta.keeps_completed
   for i = 1, #ids do
     plainly = plainly and owners[i] == wanted[i]
   end

@@ -11,6 +11,7 @@ local departure = require('departure')
 local due_entries = require('due_entries')
 local failures = require('failures')
 local firing = lazy('firing')
+local history = lazy('history')
 local limit_lines = lazy('limit_lines')
 local keys = require('keys')
 local recovery = require('recovery')
@@ -62,6 +63,9 @@ local handlers = {
   end,
   [due_entries.FLOW] = function(_, flow)
     flows().expire(flow)
+  end,
+  [due_entries.COMPLETED] = function()
+    history().expire()
   end,
   [due_entries.BROADCAST] = broadcast.continue,
   [due_entries.ASSIGN_TIMEOUT] = expire_timeout,

@@ -18,6 +18,7 @@ return {
   SETTLE = 'W:', -- jobs that waited for others are settled
   STAGE = 'G:', -- nonce of a flow: the next part is stored, parts whose producer is gone are removed, or its answer expires
   FLOW = 'K:', -- id of a flow: jobs that are left are deleted, or it is forgotten
+  COMPLETED = 'J:', -- the first completed job that is kept for a time expires
   -- Kinds that jobs may wait for.
   OF_JOBS = 'DATEPCSHNWGK',
 }

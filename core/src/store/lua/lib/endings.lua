@@ -20,6 +20,7 @@ local failures = lazy('failures')
 local firing = lazy('firing')
 local limit_lines = lazy('limit_lines')
 local limit_state = lazy('limit_state')
+local logs = lazy('logs')
 local matching = lazy('matching')
 local unique_keys = lazy('unique_keys')
 local call = redis.call
@@ -49,8 +50,8 @@ function endings.unqueue(id, extra, stopping)
   end
 end
 
--- Stops the timeouts of a job and frees its resource. `held`: the value of `owner`, if any. A worker that still runs the job keeps the resource until
--- it has stopped. If that is an earlier execution of the same id, this job never had the resource.
+-- Stops the timeouts of a job, removes its log and frees its resource. `held`: the value of `owner`, if any. A worker that still runs the job keeps
+-- the resource until it has stopped. If that is an earlier execution of the same id, this job never had the resource.
 function endings.detach(id, extra, held)
   if extra.assign_timeout or extra.run_timeout or extra.total_timeout then
     call('ZREM', keys.due, due_entries.ASSIGN_TIMEOUT .. id, due_entries.RUN_TIMEOUT .. id, due_entries.TOTAL_TIMEOUT .. id)
@@ -63,6 +64,9 @@ function endings.detach(id, extra, held)
   end
   if extra.then_next_of then
     firing().ended(extra.then_next_of, id)
+  end
+  if extra.logged then
+    logs().drop({ id })
   end
   if extra.resource and not held then
     resources.free(extra.resource, id)

@@ -23,6 +23,8 @@ local WIRE = {
   GROUP = 'g',
   -- {node, on_failure, flow or '', 1 if other jobs wait for it}
   NODE = 'd',
+  KEEP = 'r',
+  LOGGED = 'j',
 }
 local MAX_RETRIES = 200
 local MAX_LIMITS, MAX_COST = 4, 1000000
@@ -127,6 +129,7 @@ local function is_valid(map)
     and is_whole(map[WIRE.ASSIGN_TIMEOUT], 1, limits.YEAR)
     and is_whole(map[WIRE.RUN_TIMEOUT], 1, limits.YEAR)
     and is_whole(map[WIRE.TOTAL_TIMEOUT], 1, limits.YEAR)
+    and is_whole(map[WIRE.KEEP], 0, 10 * limits.YEAR)
 end
 
 -- What records with the same packed options have in common: most jobs of a program have few sets of options.
@@ -159,6 +162,8 @@ local function read_options(packed)
     node = node[1],
     flow = node[3],
     watched = node[4] == 1,
+    keep = map[WIRE.KEEP],
+    logged = map[WIRE.LOGGED] == 1,
   }
 end
 
@@ -206,8 +211,9 @@ end
 local known = {}
 
 -- The extras of a record: priority, task ('' = none), resource, unique (its key) with what belongs to it, ephemeral_of (an incarnation), retries,
--- failed (attempts), timeouts in ms, limits ({name, cost} of each), group, weight, suspect, node, flow, watched (others wait for
--- it). For a damaged record they are those of a plain job, and `damaged`. Records may share them: they are not changed.
+-- failed (attempts), timeouts in ms, limits ({name, cost} of each), group, weight, suspect, node, flow, watched (others wait for it), keep
+-- (how long it is kept once completed, in ms), logged (it has a log). For a damaged record they are those of a plain job, and
+-- `damaged`. Records may share them: they are not changed.
 function extras.of(text)
   local extra = known[text] or found_before(text)
   if extra then
@@ -269,6 +275,11 @@ end
 -- The record with a checkpoint, a JSON text; a damaged record as it is.
 function extras.with_checkpoint(text, value)
   return with_option(text, WIRE.CHECKPOINT, value)
+end
+
+-- The record of a job that has a log; a damaged record as it is.
+function extras.with_log(text)
+  return with_option(text, WIRE.LOGGED, 1)
 end
 
 -- The record of a job that others wait for.

@@ -20,6 +20,7 @@ local values = require('values')
 local events = lazy('events')
 local limit_lines = lazy('limit_lines')
 local limit_state = lazy('limit_state')
+local logs = lazy('logs')
 local unique_keys = lazy('unique_keys')
 local call = redis.call
 local mending = {}
@@ -167,6 +168,11 @@ end
 -- Checks unique keys.
 function mending.unique(names)
   count_damage(unique_keys().mend(names))
+end
+
+-- Checks logs of jobs.
+function mending.logs(ids)
+  count_damage(logs().mend(ids))
 end
 
 function mending.stopping(ids)

@@ -8,9 +8,9 @@ local bounded = values.bounded
 local PROTOCOL = 1
 
 local protocol, now, fence, largest, tombstones, epoch, grace, batch, added, completed, failures, deleted, crashes, deleting, special, offset, ticked,
-  swept, recording =
-  unpack(redis.call('HMGET', keys.meta, 'protocol', 'now', 'fence', 'largest', 'tombstones', 'epoch', 'grace', BATCH .. (ARGV[1] or ''), 'added',
-    'completed', 'failures', 'deleted', 'crashes', 'deleting', 'special', 'offset', 'ticked', 'swept', 'recording'))
+  swept, recording, completed_max = unpack(redis.call('HMGET', keys.meta, 'protocol', 'now', 'fence', 'largest', 'tombstones', 'epoch', 'grace',
+    BATCH .. (ARGV[1] or ''), 'added', 'completed', 'failures', 'deleted', 'crashes', 'deleting', 'special', 'offset', 'ticked', 'swept',
+    'recording', 'completed_max'))
 if protocol and (tonumber(protocol) or PROTOCOL) > PROTOCOL then
   script.refused = 'SWARMPROTOCOL ' .. protocol
   error(script.refused)
@@ -26,6 +26,8 @@ local meta = {
   ticked = ticked,
   swept = swept,
   recording = recording,
+  -- How many completed jobs the cluster keeps; 0 if only those that ask for it, nil if there has been none.
+  completed_max = bounded(completed_max, 0, 1e9),
   -- The last batch of this member and this command, as stored by the command.
   last_batch = batch and BATCH ~= '' and values.unpacked(batch),
   -- Whether plain assignment is not possible: there are queues besides `ready:0`, a pause or a chooser.
@@ -35,6 +37,9 @@ local meta = {
   tombstones = bounded(tombstones, 0, 1e15) or 0,
   counters = { added = added, completed = completed, failures = failures, deleted = deleted, crashes = crashes, deleting = deleting },
 }
+
+-- Whether completed jobs are kept that do not ask for it.
+meta.keeps_completed = (meta.completed_max or 0) > 0
 
 -- The limit of jobs moved per call, so that no call moves more than limits.BYTES of payloads.
 meta.move_limit = limits.JOBS

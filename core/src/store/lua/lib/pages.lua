@@ -1,5 +1,6 @@
 -- Pages of job ids by state, for inspections. A cursor stays valid whatever changes between two calls; '' is the start and the end.
 local keys = require('keys')
+local limits = require('limits')
 local ordering = require('ordering')
 local queues = require('queues')
 local rare_keys = require('rare_keys')
@@ -23,6 +24,19 @@ local function sorted_page(key, cursor, number, reverse)
     ids[#ids + 1] = scored[i]
   end
   return ids, #ids == number and scored[#scored] .. ':' .. ids[#ids] or ''
+end
+
+-- As `sorted_page`, newest first, of as many ids as their entries fit in a call, at least one.
+local function fitting_page(entries, key, cursor, number)
+  local ids, next_cursor = sorted_page(key, cursor, number, true)
+  local bytes = 0
+  for i, id in ipairs(ids) do
+    bytes = bytes + call('HSTRLEN', entries, id)
+    if i > 1 and bytes > limits.BYTES then
+      return { unpack(ids, 1, i - 1) }, call('ZSCORE', key, ids[i - 1]) .. ':' .. ids[i - 1]
+    end
+  end
+  return ids, next_cursor
 end
 
 -- Reads ids of a hash or set, which has no order. One step of a scan may return more ids than requested: a cursor contains where the step began and
@@ -171,6 +185,8 @@ end
 function pages.jobs(state, cursor, number)
   if state == 'failed' then
     return sorted_page(keys.failed_at, cursor, number, true)
+  elseif state == 'completed' then
+    return fitting_page(rare_keys.completed, rare_keys.completed_at, cursor, number)
   elseif state == 'delayed' then
     return sorted_page(rare_keys.delayed, cursor, number)
   elseif state == 'blocked' then

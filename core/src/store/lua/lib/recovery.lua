@@ -20,7 +20,8 @@ local KINDS = {
   schedule_ids = 'zset', schedule_times = 'zset', limits = 'hash', limit_times = 'zset', limit_turns = 'hash', stopping_limits = 'hash',
   group_waiting = 'hash',
   waits = 'hash', uses = 'hash', outputs = 'hash', settling = 'list', failed_nodes = 'hash', flows = 'hash', stages = 'hash',
-  flow_answers = 'hash', orders = 'hash', events = 'stream', ['blocked:'] = 'zset', ['ready:0:'] = 'zset',
+  flow_answers = 'hash', orders = 'hash', completed = 'hash', completed_at = 'zset', completed_until = 'zset', logs = 'hash',
+  events = 'stream', ['blocked:'] = 'zset', ['ready:0:'] = 'zset',
 }
 local KINDS_OF_MEMBER = { member = 'hash', active = 'set', inbox = 'stream', ephemeral = 'set', assigned = 'string' }
 
@@ -98,6 +99,9 @@ function recovery.mend_types()
     end
   end
   check_nodes()
+  for _, id in ipairs(call('HRANDFIELD', keys.prefix .. 'logs', SAMPLE)) do
+    check(keys.of('log', id), 'list')
+  end
   for _, key in ipairs({ keys.jobs, keys.owner, keys.results }) do
     call('HSETNX', key, '', UNPACKED)
   end

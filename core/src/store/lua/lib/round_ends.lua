@@ -2,6 +2,7 @@
 --   {'c', ttl, requester, outcome} complete with a result | {'f', reason, text, traceback} fail | {'r'} release | {'s'} stopped
 --   {'C', ttl or -1, requester, outcome, resource, unique key, member whose ephemeral job it is, 1 if it has timeouts, 1 if it is a suspect,
 --   schedule that waits for its end, 1 if it has its key for a time, node, flow, names of its limits or nil}
+--   {'K', ttl or -1, requester, outcome or ''} complete a job that is kept then, or has a log
 --   {'T', pause in ms, text, traceback} fail this attempt | {'L', pause in ms, limit or ''} wait for a limit
 local clock = require('clock')
 local endings = require('endings')
@@ -16,14 +17,16 @@ local rare_keys = require('rare_keys')
 local resources = require('resources')
 local results = require('results')
 local events = lazy('events')
+local history = lazy('history')
 local limit_lines = lazy('limit_lines')
+local logs = lazy('logs')
 local call = redis.call
 local round_ends = {}
 
 local COMPLETE, FAIL, ATTEMPT_FAILED, RELEASE, STOPPED = 'c', 'f', 't', 'r', 's'
-local COMPLETE_WITH_EXTRAS, LIMITED = 'C', 'l'
+local COMPLETE_WITH_EXTRAS, COMPLETE_AND_KEEP, LIMITED = 'C', 'k', 'l'
 -- Kinds of values that are stored with active jobs; the other one is progress.
-local CHECKPOINT = 'c'
+local CHECKPOINT, LOG = 'c', 'l'
 
 local function new_batch()
   return {
@@ -39,8 +42,8 @@ local function new_batch()
     special_details = {},
     -- Jobs whose record has to be read.
     careful = {},
-    -- Completed jobs whose worker does not know that others wait for them, and their details.
-    watched = {},
+    -- Completed jobs whose record has to be read: they are kept, or have a log, or their worker does not know that others wait for them.
+    recorded = {},
   }
 end
 
@@ -79,7 +82,8 @@ end
 local function sort_job(batch, i, id, detail, resource, held, wanted)
   local kind = detail and detail[1] or COMPLETE
   local plain_kind = string.lower(kind)
-  local way, watched = way_of(batch, i, plain_kind, held, wanted)
+  local kept = plain_kind == COMPLETE_AND_KEEP
+  local way, watched = way_of(batch, i, kept and COMPLETE or plain_kind, held, wanted)
   if clock.recording and (way == COMPLETE or way == RELEASE) then
     events().note(way == COMPLETE and event_kinds.COMPLETED or event_kinds.RELEASED, id, '', wanted)
   end
@@ -88,8 +92,8 @@ local function sort_job(batch, i, id, detail, resource, held, wanted)
   elseif way == RELEASE then
     batch.released[#batch.released + 1] = id
   end
-  if watched and way == COMPLETE then
-    batch.watched[#batch.watched + 1] = { id = id, detail = detail }
+  if way == COMPLETE and (watched or kept or meta.keeps_completed) then
+    batch.recorded[#batch.recorded + 1] = { id = id, detail = detail, owner = wanted }
   elseif way == COMPLETE and kind == COMPLETE then
     note_completed(batch, id, detail, resource)
   elseif way == COMPLETE and kind == COMPLETE_WITH_EXTRAS then
@@ -151,20 +155,32 @@ local function complete_special(ids, details)
   end
 end
 
--- Completes a job whose record names a node that its worker does not know.
-local function complete_watched(job)
-  local found = call('HGET', keys.jobs, job.id)
-  if not found then
-    return
+-- Completes jobs whose record is read, a limited number at once.
+local function complete_recorded(jobs)
+  local ids, there, kept, outcomes, ttls, requesters = {}, {}, {}, {}, {}, {}
+  for i, job in ipairs(jobs) do
+    ids[i] = job.id
   end
-  local _, ttl, requester, outcome = unpack(job.detail or { COMPLETE, -1, '', '' })
-  call('HDEL', keys.jobs, job.id)
-  call('HDEL', rare_keys.progress, job.id)
-  meta.count('completed', 1)
-  if ttl >= 0 then
-    results.keep({ job.id }, { outcome }, { ttl }, { requester })
+  for i, found in ipairs(call('HMGET', keys.jobs, unpack(ids))) do
+    local job = jobs[i]
+    local _, ttl, requester, outcome = unpack(job.detail or { COMPLETE, -1, '', '' })
+    if found then
+      job.record, job.outcome = found, outcome
+      there[#there + 1] = job
+    end
+    if found and ttl >= 0 then
+      local n = #kept + 1
+      kept[n], outcomes[n], ttls[n], requesters[n] = job.id, outcome, ttl, requester
+    end
   end
-  endings.gone(job.id, extras.of(found), outcome, false)
+  call('HDEL', keys.jobs, unpack(ids))
+  call('HDEL', rare_keys.progress, unpack(ids))
+  meta.count('completed', #there)
+  results.keep(kept, outcomes, ttls, requesters)
+  history().note(there)
+  for _, job in ipairs(there) do
+    endings.gone(job.id, extras.of(job.record), job.outcome, false)
+  end
 end
 
 -- Finishes a job whose record has to be read.
@@ -233,8 +249,8 @@ local function write(inc, batch)
   if #batch.special > 0 then
     complete_special(batch.special, batch.special_details)
   end
-  for _, job in ipairs(batch.watched) do
-    complete_watched(job)
+  for from = 1, #batch.recorded, meta.move_limit do
+    complete_recorded({ unpack(batch.recorded, from, math.min(#batch.recorded, from + meta.move_limit - 1)) })
   end
   if #batch.careful > 0 then
     local ids = {}
@@ -286,19 +302,24 @@ local function store_checkpoints(list)
   end
 end
 
--- Stores progress and checkpoints of jobs: id, owner, kind, value, ...; those of jobs that are no longer assigned to that owner are dropped.
+-- Stores progress, checkpoints and lines of logs: id, owner, kind, value, ...; those of jobs that are no longer assigned to that owner are dropped.
 function round_ends.store(list)
-  local ids, progress, checkpoints = {}, {}, {}
+  local ids, progress, checkpoints, lines = {}, {}, {}, {}
   for i = 1, #list, 4 do
     ids[#ids + 1] = list[i]
   end
   for i, held in ipairs(call('HMGET', keys.owner, unpack(ids))) do
     local at = 4 * i - 3
     if held == list[at + 1] or held == owner.watched(list[at + 1]) then
-      local kept = list[at + 2] == CHECKPOINT and checkpoints or progress
-      kept[#kept + 1], kept[#kept + 2] = list[at], list[at + 3]
-      if clock.recording and kept == progress then
-        events().note(event_kinds.PROGRESS, list[at], '', list[at + 1], '', #list[at + 3] <= events().TEXT and list[at + 3] or '')
+      if list[at + 2] == LOG then
+        local fence = owner.read(list[at + 1])
+        lines[#lines + 1], lines[#lines + 2], lines[#lines + 3] = list[at], fence, list[at + 3]
+      else
+        local kept = list[at + 2] == CHECKPOINT and checkpoints or progress
+        kept[#kept + 1], kept[#kept + 2] = list[at], list[at + 3]
+        if clock.recording and kept == progress then
+          events().note(event_kinds.PROGRESS, list[at], '', list[at + 1], '', #list[at + 3] <= events().TEXT and list[at + 3] or '')
+        end
       end
     end
   end
@@ -307,6 +328,9 @@ function round_ends.store(list)
   end
   if #checkpoints > 0 then
     store_checkpoints(checkpoints)
+  end
+  if #lines > 0 then
+    logs().append(lines)
   end
 end
 

@@ -50,6 +50,7 @@ local pages = {
       orders().mend(incs)
     end,
   },
+  { letter = 'e', command = 'HSCAN', key = rare_keys.logs, step = 2, mend = mending.logs, reads_records = true },
 }
 
 local function recount_tombstones()
@@ -88,6 +89,10 @@ local function mend_rest()
   end
   if call('EXISTS', rare_keys.schedule_times) == 1 and not call('ZSCORE', keys.due, due_entries.SCHEDULE) then
     call('ZADD', keys.due, clock.now, due_entries.SCHEDULE)
+  end
+  first = call('ZRANGE', rare_keys.completed_until, 0, 0, 'WITHSCORES')
+  if first[2] then
+    call('ZADD', keys.due, 'LT', first[2], due_entries.COMPLETED)
   end
   if special.asked and special.chooser then
     call('ZADD', keys.due, 'NX', clock.now + special.chooser.time, due_entries.CHOICE)

@@ -15,6 +15,7 @@ local script = require('script')
 local edges = lazy('edges')
 local endings = lazy('endings')
 local events = lazy('events')
+local history = lazy('history')
 local matching = lazy('matching')
 local queue_heads = lazy('queue_heads')
 local call = redis.call
@@ -69,6 +70,18 @@ local function note_attached(ids, records, outcome)
   end
 end
 
+-- Keeps attached jobs that were completed, if they are to be kept.
+local function note_completed(ids, records, outcome)
+  if string.sub(outcome, 1, 1) == 'f' then
+    return
+  end
+  local jobs = {}
+  for i, id in ipairs(ids) do
+    jobs[i] = { id = id, record = records[i], outcome = outcome, owner = '' }
+  end
+  history().note(jobs)
+end
+
 -- Finishes attached jobs with the outcome of the one that had the key.
 local function end_attached(ids, records, outcome)
   local kept, outcomes, ttls, requesters = {}, {}, {}, {}
@@ -80,6 +93,7 @@ local function end_attached(ids, records, outcome)
     end
   end
   call('HDEL', keys.jobs, unpack(ids))
+  note_completed(ids, records, outcome)
   meta.count(string.sub(outcome, 1, 1) == 'f' and 'failures' or 'completed', #ids)
   results.keep(kept, outcomes, ttls, requesters)
   if clock.recording then

@@ -1,0 +1,106 @@
+-- Logs of jobs: the lines that handlers wrote, in `log:<id>` while the job exists; `logs` has the ids. The record of such a job is marked, so that
+-- its end removes its log. The log of an ended job that is kept is a part of its entry. A line is <fence>:<number>:<time in ms>:<text>.
+local clock = require('clock')
+local extras = require('extras')
+local keys = require('keys')
+local meta = require('meta')
+local rare_keys = require('rare_keys')
+local record = require('record')
+local call = redis.call
+local logs = {}
+
+-- The limit of lines of a job; the newest are kept.
+local MAX_LINES = 100
+
+local function append(id, fence, lines)
+  local key = keys.of('log', id)
+  -- A round that is sent again has lines that are stored already.
+  local last_fence, last_number = string.match(call('LINDEX', key, -1) or '', '^(%d+):(%d+):')
+  local known = tonumber(last_fence) == fence and tonumber(last_number) or 0
+  local new = {}
+  for i = 1, #lines, 3 do
+    if lines[i] > known then
+      local time = math.max(0, clock.wall - lines[i + 1])
+      new[#new + 1] = string.format('%d:%d:%d:', fence, lines[i], time) .. lines[i + 2]
+    end
+  end
+  local excess = #new > 0 and call('RPUSH', key, unpack(new)) - MAX_LINES or 0
+  if excess > 0 then
+    call('LPOP', key, excess)
+  end
+end
+
+-- Appends lines to logs of active jobs: id, fence, {number, age in ms, text, ...}, ...; the numbers of an execution grow.
+function logs.append(list)
+  local ids, changed, listed, there = {}, {}, {}, {}
+  for i = 1, #list, 3 do
+    ids[#ids + 1] = list[i]
+  end
+  for i, found in ipairs(call('HMGET', keys.jobs, unpack(ids))) do
+    local marked = found and (extras.of(found).logged and found or extras.with_log(found))
+    -- The end of a job whose record is damaged does not remove a log.
+    if marked and extras.of(marked).logged then
+      if marked ~= found then
+        changed[#changed + 1], changed[#changed + 2] = ids[i], marked
+        meta.note_size(#marked)
+      end
+      listed[#listed + 1], listed[#listed + 2] = ids[i], ''
+      there[#there + 1] = i
+    end
+  end
+  if #changed > 0 then
+    call('HSET', keys.jobs, unpack(changed))
+  end
+  if #listed > 0 then
+    call('HSET', rare_keys.logs, unpack(listed))
+  end
+  for _, i in ipairs(there) do
+    append(ids[i], list[3 * i - 1], list[3 * i])
+  end
+end
+
+function logs.drop(ids)
+  if #ids == 0 then
+    return
+  end
+  local lists = {}
+  for i, id in ipairs(ids) do
+    lists[i] = keys.of('log', id)
+  end
+  call('UNLINK', unpack(lists))
+  call('HDEL', rare_keys.logs, unpack(ids))
+end
+
+-- The lines of a job; nil if there are none.
+function logs.lines_of(id)
+  local lines = call('LRANGE', keys.of('log', id), 0, -1)
+  return #lines > 0 and lines or nil
+end
+
+-- The lines of a job that ends, which has no log from now on; nil if there are none.
+function logs.take(id)
+  local lines = logs.lines_of(id)
+  logs.drop({ id })
+  return lines
+end
+
+-- A failed job is retried.
+function logs.restore(id, lines)
+  call('UNLINK', keys.of('log', id))
+  call('RPUSH', keys.of('log', id), unpack(lines))
+  call('HSET', rare_keys.logs, id, '')
+end
+
+-- For the sweep: removes the logs of jobs that are gone, or whose record is not marked. Returns how many.
+function logs.mend(ids)
+  local gone = {}
+  for i, found in ipairs(call('HMGET', keys.jobs, unpack(ids))) do
+    if not found or not record.has_extras(found) or not extras.of(found).logged then
+      gone[#gone + 1] = ids[i]
+    end
+  end
+  logs.drop(gone)
+  return #gone
+end
+
+return logs
