@@ -779,20 +779,9 @@ async fn a_key_of_a_wrong_type_is_an_error_once() {
     // All keys but `meta`, which says what the others are.
     let fixed = keys::FIXED.iter().skip(1).chain(&keys::RARE).map(|part| (*part).to_owned());
     let of_member = keys::OF_MEMBER.iter().map(|part| format!("{part}:w"));
-    let named = [
-        "ready:0:",
-        "ready:0:a",
-        "queues:a",
-        "load:a",
-        "blocked:r",
-        "unique:s",
-        "turns:0:",
-        "group:0:0::g",
-        "weights:0:",
-        "limited:l",
-        "limit_users:l",
-    ]
-    .map(str::to_owned);
+    let named =
+        ["ready:0:", "ready:0:a", "queues:a", "load:a", "blocked:r", "unique:s", "turns:0:", "group:0:0::g", "weights:0:"]
+            .map(str::to_owned);
     for part in fixed.chain(of_member).chain(named) {
         let b = bench();
         b.join("w", &[]).await;
