@@ -56,7 +56,8 @@ def test_a_batch_by_group_has_the_jobs_of_one_group_and_task(master: Master, clu
     worker = Worker(cluster, url=url, tasks=["t", ""])
     worker.process_batches(lambda jobs: batches.append([job.id for job in jobs]), size=2, wait=60, by="group")
     with worker:
-        for id, group, task in [("x1", "x", ""), ("1", "", ""), ("t1", "x", "t"), ("y1", "y", ""), ("2", "", ""), ("x2", "x", "")]:
+        added = [("x1", "x", ""), ("1", "", ""), ("t1", "x", "t"), ("y1", "y", ""), ("2", "", ""), ("x2", "x", "")]
+        for id, group, task in added:
             master.add_job(0, id=id, group=group, task=task)
         wait_until(lambda: sorted(batches) == [["1", "2"], ["x1", "x2"]], SOON, "two batches are full")
         master.add_job(0, id="t2", group="x", task="t")

@@ -1,6 +1,6 @@
 //! The Lua scripts, and under which conditions each may run.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use sha1_smol::Sha1;
 
@@ -8,7 +8,8 @@ use sha1_smol::Sha1;
 pub(crate) struct Script {
     pub(crate) name: &'static str,
     /// Made at the first call: most programs use few of the scripts.
-    made: LazyLock<Made, Box<dyn FnOnce() -> Made + Send>>,
+    made: OnceLock<Made>,
+    make: Box<dyn Fn() -> Made + Send + Sync>,
 }
 
 struct Made {
@@ -18,12 +19,20 @@ struct Made {
 
 impl Script {
     pub(crate) fn source(&self) -> &str {
-        &self.made.source
+        &self.made().source
     }
 
     /// The digest of the source, by which the server knows it.
     pub(crate) fn digest(&self) -> &str {
-        &self.made.digest
+        &self.made().digest
+    }
+
+    /// Made outside the lock: a child that is forked while another thread makes it would wait for it forever.
+    fn made(&self) -> &Made {
+        self.made.get().unwrap_or_else(|| {
+            let made = (self.make)();
+            self.made.get_or_init(|| made)
+        })
     }
 }
 
@@ -116,7 +125,7 @@ impl Script {
             let digest = Sha1::from(&source).digest().to_string();
             Made { source, digest }
         };
-        Script { name, made: LazyLock::new(Box::new(make)) }
+        Script { name, made: OnceLock::new(), make: Box::new(make) }
     }
 }
 
