@@ -798,9 +798,7 @@ async fn a_key_of_a_wrong_type_is_an_error_once() {
                 errors.push(turn);
             }
             let job = || NewJob::bytes("");
-            for job in
-                [job().task("a"), job().resource("r"), job().unique("s"), job().group("g").weight(2), job().limit("l"), job()]
-            {
+            for job in [job().task("a"), job().resource("r"), job().unique("s"), job().group("g").weight(2), job()] {
                 number += 1;
                 let adds = crate::adding::Adds::default();
                 adds.push(crate::adding::Submission::new(vec![job.result(true)], Box::new(|_| ())));
