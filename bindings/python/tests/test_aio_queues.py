@@ -161,7 +161,7 @@ async def test_looking(cluster: str, url: str) -> None:
     async with Master(cluster, url=url) as master:
         await master.pause("t")
         assert await master.add_jobs(["a", NewJob("b", task="t", priority=2, id="b")], ids=["x", "y"]) == ["x", "b"]
-        assert await master.queues() == ([(2, "t", 1), (0, "", 1)], ["t"], "", [])
+        assert await master.queues() == ([(2, "t", 1, 0), (0, "", 1, 0)], ["t"], "", [])
         assert [job.id for job in (await master.jobs("waiting")).jobs] == ["b", "x"]
         async with Worker(cluster, url=url, tasks=["t", ""], name="ann") as worker:
             worker.on("add", lambda job: None)

@@ -101,7 +101,8 @@ def test_groups_of_waiting_jobs_take_turns(master: Master, cluster: str, url: st
     last = master.add_jobs([5, 6], group="b", weight=2)[-1]
     assert master.queues().queues == [(0, "", 6, 2)]
     info = master.job(last)
-    assert info is not None and info.group == "b"
+    assert info is not None
+    assert info.group == "b"
     groups = []
     with Worker(cluster, url=url, slots=1) as worker:
         for job in worker:
