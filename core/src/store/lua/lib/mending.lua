@@ -63,7 +63,7 @@ local function mend_waiting(id, found, in_hand, batch)
     else
       batch.lost[#batch.lost + 1], batch.lost_records[#batch.lost_records + 1] = id, found
     end
-  elseif not queues.is_plain(extra.priority, extra.task, extra.group) then
+  else
     local listed = queues.of_job(extra).entry .. (extra.group and ':' .. extra.group or '')
     if not batch.listed[listed] then
       batch.listed[listed] = true

@@ -66,6 +66,16 @@ local function check_nodes()
   end
 end
 
+-- Those of a queue in which groups take turns.
+local function check_turns(priority, task)
+  local queue = priority .. ':' .. task
+  check(keys.of('turns', queue), 'zset')
+  check(keys.of('weights', queue), 'hash')
+  for _, group in ipairs(call('ZRANDMEMBER', keys.of('turns', queue), SAMPLE)) do
+    check(keys.of('group', string.format('%s:%d:%s:%s', priority, #task, task, group)), 'zset')
+  end
+end
+
 -- Removes keys of this cluster whose type is not the one that scripts write.
 function recovery.mend_types()
   check(damaged, 'hash')
@@ -84,8 +94,7 @@ function recovery.mend_types()
   for _, entry in ipairs(call('ZRANDMEMBER', keys.prefix .. 'index', SAMPLE)) do
     local priority, task = string.match(entry, '^(-?%d+)%*(.*)$')
     if priority then
-      check(keys.of('turns', priority .. ':' .. task), 'zset')
-      check(keys.of('weights', priority .. ':' .. task), 'hash')
+      check_turns(priority, task)
     else
       check(keys.of('ready', string.match(entry, '^(-?[1-9]%d*):$') or entry), 'zset')
     end
