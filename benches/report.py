@@ -12,7 +12,7 @@ WAITING_BYTES = 240
 IDLE_COMMANDS = 1
 CROWD = 1.3
 # CPU per job, as a multiple of a plain one.
-OPTIONS = {"bulk_priority": 1.15, "bulk_retries": 2, "bulk_resource": 2, "bulk_limit": 2, "bulk_group": 1.5}
+OPTIONS = {"bulk_priority": 1.15, "bulk_retries": 2, "bulk_resource": 2, "bulk_limit": 2, "bulk_group": 1.5, "bulk_chain": 2}
 # Milliseconds after a delayed job is due, and results as a multiple of two hand-overs.
 LATE_MS = 20
 SCRIPT_MS = 5

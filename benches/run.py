@@ -103,6 +103,7 @@ def queues(redis, figures, command, size):
         "bulk_resource": ("resource", size.jobs // 10, 100),
         "bulk_limit": ("limit", size.jobs),
         "bulk_group": ("group", size.jobs, 10),
+        "bulk_chain": ("chain", size.jobs // 10),
     }
     for _ in range(size.rounds):
         for workload, (verb, count, *numbers) in kinds.items():

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bench_control::{CALL, FIRST, IN_FLIGHT, monotonic, next_command, say, say_samples};
-use libswarm::{Master, NewJob, Options};
+use libswarm::{Master, NewFlow, NewJob, Options};
 use tokio::runtime::Runtime;
 
 use crate::Mail;
@@ -28,6 +28,7 @@ pub(crate) fn run(runtime: &Runtime, options: Options) {
                 let (count, groups) = (command.number(0), command.number(1));
                 runtime.block_on(bulk(&master, count, |n| job(n).group((n % groups).to_string())));
             }
+            "chain" => runtime.block_on(chains(&master, command.number(0))),
             "resource" => {
                 let (count, resources) = (command.number(0), command.number(1));
                 runtime.block_on(bulk(&master, count, |n| job(n).resource((n % resources).to_string())));
@@ -57,6 +58,16 @@ async fn bulk(master: &Master, count: u64, job: impl Fn(u64) -> NewJob) {
         let to = count.min(from + CALL);
         master.add_many((from..to).map(|n| job(FIRST + n)).collect()).await.expect("jobs added");
         from = to;
+    }
+}
+
+/// Chains of ten jobs, a hundred in each flow.
+async fn chains(master: &Master, count: u64) {
+    let id = |n: u64| n.to_string();
+    let link = |n: u64| if n % 10 == 0 { job(FIRST + n).id(id(n)) } else { job(FIRST + n).id(id(n)).after([id(n - 1)]) };
+    for from in (0..count).step_by(1000) {
+        let to = count.min(from + 1000);
+        master.add_flow(NewFlow::new((from..to).map(link))).await.expect("a flow added");
     }
 }
 
