@@ -453,6 +453,7 @@ async fn the_events_of_each_job_are_a_path_that_ends_where_the_job_is() {
         path.push(event);
     }
     assert!(states.len() > 300 && states.contains_key(id), "{}", states.len());
+    assert_eq!(master.stats().await.unwrap().damaged, 0, "{:?}", redis.ask::<Vec<String>>(&["HGETALL", "{test}:damaged"]));
     for (id, (state, path)) in states {
         let found = master.job(&id).await.unwrap();
         let shown = found.as_ref().map(|job| job.state);

@@ -775,6 +775,24 @@ async fn jobs_in_no_place_are_queued_anew() {
 }
 
 #[tokio::test]
+async fn a_sweep_in_the_call_in_which_a_job_leaves_its_worker_finds_its_limit_sound() {
+    let b = bench();
+    b.join("w", &[]).await;
+    b.join("v", &[]).await;
+    let figures = crate::store::codec::limit::pack_figures(&crate::model::limit::Limit::concurrent(1));
+    b.store.change_limit("set", "l", &figures).await.unwrap();
+    for (number, id) in [(1, "a"), (2, "b")] {
+        b.add_one("w", number, NewJob::bytes("").id(id).limit("l")).await;
+    }
+    assert_eq!(b.take("w", 1, 2).await.len(), 1, "the other waits at the limit");
+    b.expire("w");
+    let _: u64 = b.ask(&["HSET", "{t}:meta", "sweep", "t0", "swept", "0"]);
+    given(b.sync("v", 1, "", &[]).await);
+    assert_ne!(b.ask::<String>(&["HGET", "{t}:meta", "swept"]), "0", "a page of the sweep ran");
+    assert_eq!(b.store.stats().await.unwrap().damaged, 0);
+}
+
+#[tokio::test]
 async fn a_key_of_a_wrong_type_is_an_error_once() {
     // All keys but `meta`, which says what the others are.
     let fixed = keys::FIXED.iter().skip(1).chain(&keys::RARE).map(|part| (*part).to_owned());

@@ -141,9 +141,12 @@ end
 function sweep.run(hasty)
   -- The resources of jobs that finished in this call are not damaged: they are about to be passed on.
   resources.settle()
-  -- Nor are jobs that waited for them.
+  -- Nor are jobs that waited for them, and the limits that they used.
   if script.flush.edges then
     script.flush.edges()
+  end
+  if script.flush.limits then
+    script.flush.limits()
   end
   meta.remember('swept', clock.now)
   local at, cursor = read_position()
