@@ -324,3 +324,34 @@ async fn bad_limits_are_refused_and_an_obliterated_cluster_has_none() {
     let keys: Vec<String> = redis.ask(&["KEYS", "*limit*"]);
     assert!(keys.is_empty(), "{keys:?}");
 }
+
+#[tokio::test]
+async fn a_job_whose_turn_it_is_at_its_limit_waits_for_its_resource_in_one_place_and_delays_no_other() {
+    let redis = Redis::start();
+    let (master, worker) = pair(&redis, "4").await;
+    master.limit("api", Limit::concurrent(2)).await.unwrap();
+    for new in [job("holder").resource("r"), job("x").limit("api"), job("z").limit("api")] {
+        master.add(new).await.unwrap();
+    }
+    let (holder, x, z) = (next_job(&worker).await, next_job(&worker).await, next_job(&worker).await);
+    master.add(job("both").limit("api").resource("r")).await.unwrap();
+    until_counts(&master, "the line of the limit", |stats| stats.blocked == 1).await;
+    done(x).await;
+    until_counts(&master, "the turn of the job that waits for its resource", |stats| stats.active == 2).await;
+    master.add_many(vec![job("1").limit("api"), job("2")]).await.unwrap();
+    let others = [next_job(&worker).await, next_job(&worker).await];
+    // It is queued before all others.
+    z.release().await.unwrap();
+    let z = next_job(&worker).await;
+    assert_eq!(z.id, "z");
+    done(holder).await;
+    done(z).await;
+    let both = next_job(&worker).await;
+    assert_eq!(both.id, "both");
+    for other in others {
+        done(other).await;
+    }
+    master.add(job("end")).await.unwrap();
+    assert_eq!(next_job(&worker).await.id, "end", "the job was queued twice");
+    done(both).await;
+}

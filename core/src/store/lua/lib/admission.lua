@@ -168,11 +168,11 @@ function admission.admit(ids, records)
   for i, id in ipairs(ids) do
     local resource, extra = needs.resource[i], needs.extra[i]
     local limits = extra and extra.limits
-    if
-      (not limits or is_allowed(limiter, claims, id, records[i], extra))
-      and (not resource or claim(claims, resource, id))
-      and (not needs.suspect[i] or claim(claims, suspects.RESOURCE, id))
-    then
+    local allowed = not limits or is_allowed(limiter, claims, id, records[i], extra)
+    local free = allowed and (not resource or claim(claims, resource, id)) and (not needs.suspect[i] or claim(claims, suspects.RESOURCE, id))
+    if allowed and not free and limits then
+      limit_lines().leave(limiter.states, id, limits)
+    elseif free then
       if extra then
         note_timeouts(extra, id, started, stopped)
         note_key(extra, id, freed)

@@ -69,6 +69,17 @@ function lines.start(states, id, wanted)
   leave_line(states, id, wanted)
 end
 
+-- A job that its limits let through waits for its resource: others start meanwhile, and it is asked again.
+function lines.leave(states, id, wanted)
+  leave_line(states, id, wanted)
+  for _, limit in ipairs(wanted) do
+    -- One that was queued before all others has a place without a turn.
+    if call('ZREM', line_of(limit.name), id) == 1 then
+      lines.note(limit.name)
+    end
+  end
+end
+
 -- Blocks jobs at a limit that refuses them, in this order. A job that waited at another limit keeps its order, and one whose worker crashed comes
 -- first. jobs: {id, wanted, 1 if it crashed} of each.
 function lines.block(states, name, jobs)
