@@ -43,32 +43,36 @@ local function packed_log(lines)
   return type(lines) == 'table' and #lines > 0 and cmsgpack.pack(lines) or ''
 end
 
--- Of a damaged entry, returns the readable part, so that it does not prevent the inspection of others.
-local function describe_failed(id, packed, whole)
+-- An entry of an ended job, and functions that return a text and the time in it. Of a damaged entry they return what is readable, so that it does not
+-- prevent the inspection of others.
+local function read_entry(packed)
   local entry = values.unpacked(packed)
   entry = type(entry) == 'table' and entry or {}
   local function text(at)
     return type(entry[at]) == 'string' and entry[at] or ''
   end
-  local time = math.floor(values.bounded(entry[failures.TIME], 0, limits.LATEST) or 0)
-  local reason, message, traceback = text(failures.REASON), text(failures.TEXT), text(failures.TRACEBACK)
-  return { id, 'failed', text(failures.RECORD), '', 0, '', reason, message, time, traceback, '', packed_log(whole and entry[failures.LOG]) }
+  local function time(at)
+    return math.floor(values.bounded(entry[at], 0, limits.LATEST) or 0)
+  end
+  return entry, text, time
 end
 
--- A completed job that is kept; of a damaged entry the readable part.
+local function describe_failed(id, packed, whole)
+  local entry, text, time = read_entry(packed)
+  local reason, message, traceback = text(failures.REASON), text(failures.TEXT), text(failures.TRACEBACK)
+  local log = packed_log(whole and entry[failures.LOG])
+  return { id, 'failed', text(failures.RECORD), '', 0, '', reason, message, time(failures.TIME), traceback, '', log }
+end
+
+-- A completed job that is kept.
 local function describe_completed(id, whole)
   local packed = call('HGET', rare_keys.completed, id)
   if not packed then
     return nil
   end
-  local entry = values.unpacked(packed)
-  entry = type(entry) == 'table' and entry or {}
-  local function text(at)
-    return type(entry[at]) == 'string' and entry[at] or ''
-  end
-  local time = math.floor(values.bounded(entry[history.TIME], 0, limits.LATEST) or 0)
-  local found, held, outcome = text(history.RECORD), text(history.OWNER), text(history.OUTCOME)
-  return { id, 'completed', found, held, 0, '', '', '', time, '', outcome, packed_log(whole and entry[history.LOG]) }
+  local entry, text, time = read_entry(packed)
+  local log = packed_log(whole and entry[history.LOG])
+  return { id, 'completed', text(history.RECORD), text(history.OWNER), 0, '', '', '', time(history.TIME), '', text(history.OUTCOME), log }
 end
 
 -- The state of a job that has not failed, and when it is due.

@@ -1,5 +1,6 @@
 -- Resources that were freed, and the next jobs for them. `reply` assigns what is left at the end of a call.
 local clock = require('clock')
+local event_kinds = require('event_kinds')
 local keys = require('keys')
 local meta = require('meta')
 local rare_keys = require('rare_keys')
@@ -80,7 +81,7 @@ end
 local function note_waiting(ids, records)
   for i, found in ipairs(records) do
     if found then
-      events().waiting({ ids[i] }, { found })
+      events().note_job(event_kinds.WAITING, ids[i], found)
     end
   end
 end
