@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use libswarm::Result;
+use libswarm::{Master, Result};
 
 use crate::call::{Changed, call, swarm_call};
 use crate::flag::swarm_flag;
@@ -40,14 +40,10 @@ pub unsafe extern "C" fn swarm_master_retry_failed(
     ids: *const *const c_char,
     count: usize,
 ) -> *mut swarm_call {
-    call(|| {
-        let master = swarm_master::open(master)?;
-        // SAFETY: the caller's array is readable for its count, and its texts end with a NUL.
-        let (core, ids) = (master.core.clone(), unsafe { read_ids(ids, count) }?);
-        Ok(swarm_call::spawned(&master.context, "retrying failed jobs", async move {
-            core.retry_failed(ids.as_deref()).await.map(Changed)
-        }))
-    })
+    // SAFETY: the caller's array is readable for its count, and its texts end with a NUL.
+    unsafe {
+        change(master, ids, count, "retrying failed jobs", |core, ids| async move { core.retry_failed(ids.as_deref()).await })
+    }
 }
 
 /// Deletes the records of failed jobs: those with the ids, or all if `count` is SWARM_ALL. Otherwise as
@@ -59,14 +55,10 @@ pub unsafe extern "C" fn swarm_master_delete_failed(
     ids: *const *const c_char,
     count: usize,
 ) -> *mut swarm_call {
-    call(|| {
-        let master = swarm_master::open(master)?;
-        // SAFETY: the caller's array is readable for its count, and its texts end with a NUL.
-        let (core, ids) = (master.core.clone(), unsafe { read_ids(ids, count) }?);
-        Ok(swarm_call::spawned(&master.context, "deleting failed jobs", async move {
-            core.delete_failed(ids.as_deref()).await.map(Changed)
-        }))
-    })
+    // SAFETY: the caller's array is readable for its count, and its texts end with a NUL.
+    unsafe {
+        change(master, ids, count, "deleting failed jobs", |core, ids| async move { core.delete_failed(ids.as_deref()).await })
+    }
 }
 
 /// Deletes the records of completed jobs that are kept: those with the ids, or all if `count` is SWARM_ALL. Otherwise as
@@ -78,13 +70,37 @@ pub unsafe extern "C" fn swarm_master_delete_completed(
     ids: *const *const c_char,
     count: usize,
 ) -> *mut swarm_call {
+    // SAFETY: the caller's array is readable for its count, and its texts end with a NUL.
+    unsafe {
+        change(
+            master,
+            ids,
+            count,
+            "deleting completed jobs",
+            |core, ids| async move { core.delete_completed(ids.as_deref()).await },
+        )
+    }
+}
+
+/// Changes ended jobs: those with the ids, or all if `count` is [`SWARM_ALL`].
+///
+/// # Safety
+/// As for [`read_ids`].
+unsafe fn change<F>(
+    master: Option<&swarm_master>,
+    ids: *const *const c_char,
+    count: usize,
+    what: &'static str,
+    start: impl FnOnce(Master, Option<Vec<String>>) -> F,
+) -> *mut swarm_call
+where
+    F: Future<Output = Result<u64>> + Send + 'static,
+{
     call(|| {
         let master = swarm_master::open(master)?;
-        // SAFETY: the caller's array is readable for its count, and its texts end with a NUL.
-        let (core, ids) = (master.core.clone(), unsafe { read_ids(ids, count) }?);
-        Ok(swarm_call::spawned(&master.context, "deleting completed jobs", async move {
-            core.delete_completed(ids.as_deref()).await.map(Changed)
-        }))
+        // SAFETY: promised by the caller.
+        let changed = start(master.core.clone(), unsafe { read_ids(ids, count) }?);
+        Ok(swarm_call::spawned(&master.context, what, async move { changed.await.map(Changed) }))
     })
 }
 
