@@ -72,7 +72,7 @@ impl EventEntry {
     }
 }
 
-/// The event that says that Redis lost data; it has the position from which all that is kept follows.
+/// The event for data that Redis has lost; it has the position from which all that is kept follows.
 pub(crate) fn lost() -> JobEvent {
     JobEvent { position: "0".into(), time: SystemTime::now(), ..empty(Position::START, JobEventKind::Missed) }
 }
