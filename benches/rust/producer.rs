@@ -64,7 +64,7 @@ async fn bulk(master: &Master, count: u64, job: impl Fn(u64) -> NewJob) {
 /// Chains of ten jobs, a hundred in each flow.
 async fn chains(master: &Master, count: u64) {
     let id = |n: u64| n.to_string();
-    let link = |n: u64| if n % 10 == 0 { job(FIRST + n).id(id(n)) } else { job(FIRST + n).id(id(n)).after([id(n - 1)]) };
+    let link = |n: u64| if n.is_multiple_of(10) { job(FIRST + n).id(id(n)) } else { job(FIRST + n).id(id(n)).after([id(n - 1)]) };
     for from in (0..count).step_by(1000) {
         let to = count.min(from + 1000);
         master.add_flow(NewFlow::new((from..to).map(link))).await.expect("a flow added");
