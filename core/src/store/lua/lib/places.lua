@@ -77,7 +77,7 @@ local function is_blocked(id, extra)
   if call('SISMEMBER', rare_keys.blocked, id) == 0 then
     return false
   end
-  if extra.node and edge_mending().waits(id, extra) or waits_at_limit(id, extra) or waits_for_resource(id, extra) then
+  if waits_at_limit(id, extra) or waits_for_resource(id, extra) or extra.node and edge_mending().waits(id, extra) then
     return true
   elseif extra.unique and waits_for_key(id, extra) then
     return true
