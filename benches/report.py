@@ -83,6 +83,8 @@ def _queues(figures):
     longest = figures.median("rust", "schedules", "longest_script_ms")
     print(f"  schedules fire p50 {late[0]:.1f} ms, p99 {late[1]:.1f} ms late {_verdict(late[1], LATE_MS)}")
     print(f"  many of them at once: the longest script takes at most {longest:.1f} ms {_verdict(longest, SCRIPT_MS)}")
+    longest = figures.median("rust", "fan_in", "longest_script_ms")
+    print(f"  a job waits for 9,999 others: the longest script takes {longest:.1f} ms {_verdict(longest, SCRIPT_MS)}")
     trips = [figures.median("rust", "round_trip", f"round_trip_{share}_us") for share in ("p50", "p99")]
     ratio = figures.median("rust", "round_trip", "ratio_to_two_hand_overs")
     print(f"  results come back after p50 {trips[0]:.0f} us, p99 {trips[1]:.0f} us, {ratio:.2f} x two hand-overs {_verdict(ratio, ROUND_TRIP)}")

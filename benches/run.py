@@ -119,6 +119,8 @@ def queues(redis, figures, command, size):
         report.progress("messages")
         for members, share in ((1, 1), (100, 10)):
             workloads.messages(redis, figures, "rust", command, members, size.jobs // share // 5, size.samples // share)
+    report.progress("a job that waits for many")
+    workloads.fan_in(redis, figures, "rust", command, 10_000)
     report.progress("limits")
     workloads.limits(redis, figures, "rust", command, size.samples // 5, 20, size.crowd_waiting)
     report.progress("schedules")

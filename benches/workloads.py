@@ -126,8 +126,7 @@ def schedules(redis, figures, language, command, count, ticks, interval_ms):
     """How late a schedule fires while `count` others wait, and the longest script while all of these fire at once."""
     redis.flush()
     scheduler = Program(command, "scheduler", redis.url, "bench")
-    redis.call("CONFIG", "SET", "slowlog-log-slower-than", "1000", "slowlog-max-len", "1000")
-    redis.call("SLOWLOG", "RESET")
+    _watch_scripts(redis)
     begun = time.monotonic()
     scheduler.tell("fill", count, DUE_MS)
     scheduler.expect("done")
@@ -137,12 +136,40 @@ def schedules(redis, figures, language, command, count, ticks, interval_ms):
         raise SystemExit("the machine is too slow: schedules were due before the others were measured")
     scheduler.tell("fired", count)
     scheduler.expect("done")
-    slowest = max((entry[2] for entry in redis.call("SLOWLOG", "GET", "1000") if entry[3][0].lower() in ("eval", "evalsha")), default=1000)
+    longest_ms = _longest_script_ms(redis)
     scheduler.close()
-    redis.call("CONFIG", "SET", "slowlog-log-slower-than", "-1")
     figures.add(language, "schedules", "late_p50_ms", percentile(samples, 0.5) / 1e6, "ms")
     figures.add(language, "schedules", "late_p99_ms", percentile(samples, 0.99) / 1e6, "ms")
-    figures.add(language, "schedules", "longest_script_ms", slowest / 1000, "ms")
+    figures.add(language, "schedules", "longest_script_ms", longest_ms, "ms")
+
+
+def fan_in(redis, figures, language, command, count):
+    """The longest script while a flow is added of which one job waits for all others, and while a worker completes it."""
+    redis.flush()
+    producer = Program(command, "producer", redis.url, "bench")
+    worker = Program(command, "worker", redis.url, "bench")
+    _watch_scripts(redis)
+    producer.tell("fan_in", count)
+    producer.expect("done")
+    worker.tell("drain", count)
+    worker.expect("started")
+    worker.expect("done")
+    longest_ms = _longest_script_ms(redis)
+    producer.close()
+    worker.close()
+    figures.add(language, "fan_in", "longest_script_ms", longest_ms, "ms")
+
+
+def _watch_scripts(redis):
+    redis.call("CONFIG", "SET", "slowlog-log-slower-than", "1000", "slowlog-max-len", "1000")
+    redis.call("SLOWLOG", "RESET")
+
+
+def _longest_script_ms(redis):
+    """The longest call of a script since `_watch_scripts`, at least 1. The first EVAL of a script, which compiles it, is not counted."""
+    slowest = max((entry[2] for entry in redis.call("SLOWLOG", "GET", "1000") if entry[3][0].lower() == "evalsha"), default=1000)
+    redis.call("CONFIG", "SET", "slowlog-log-slower-than", "-1")
+    return slowest / 1000
 
 
 def limits(redis, figures, language, command, starts, interval_ms, waiting):

@@ -29,6 +29,10 @@ pub(crate) fn run(runtime: &Runtime, options: Options) {
                 runtime.block_on(bulk(&master, count, |n| job(n).group((n % groups).to_string())));
             }
             "chain" => runtime.block_on(chains(&master, command.number(0))),
+            "fan_in" => {
+                let parts = (1..command.number(0)).map(|n| job(FIRST + n));
+                runtime.block_on(master.add_flow(NewFlow::fan_in(parts, job(FIRST)))).expect("a flow added");
+            }
             "resource" => {
                 let (count, resources) = (command.number(0), command.number(1));
                 runtime.block_on(bulk(&master, count, |n| job(n).resource((n % resources).to_string())));
