@@ -389,11 +389,12 @@ async fn a_dependency_that_is_lost_counts_as_failed() {
     let redis = Redis::start();
     let (master, _worker) = pair(&redis).await;
     master.pause(None).await.unwrap();
-    master.add_flow(NewFlow::new([job("a"), after("b", &["a"]), job("x"), after("y", &["x"])])).await.unwrap();
+    let flow = [job("a"), after("b", &["a"]), job("x"), job("w"), after("y", &["x", "w"]), after("z", &["w"])];
+    master.add_flow(NewFlow::new(flow)).await.unwrap();
     let _: u64 = redis.ask(&["HDEL", "{test}:jobs", "a"]);
     let _: u64 = redis.ask(&["ZADD", "{test}:due", "1", "S:"]);
     assert_eq!(failure(&master, "b").await.0, FailureReason::DependencyFailed);
-    // A lost list of dependents is restored.
+    // Lost dependents are restored: first all lists, then what is known of `w`.
     let lists: Vec<String> = redis.ask(&["KEYS", "*after:*"]);
     for list in &lists {
         let _: u64 = redis.ask(&["DEL", list]);
@@ -402,6 +403,34 @@ async fn a_dependency_that_is_lost_counts_as_failed() {
     until("the list", || !redis.ask::<Vec<String>>(&["KEYS", "*after:*"]).is_empty()).await;
     assert!(master.delete("x").await.unwrap());
     assert_eq!(failure(&master, "y").await.1, "the job `x`, which it waited for, was deleted");
+    let _: u64 = redis.ask(&["DEL", "{test}:uses"]);
+    let _: u64 = redis.ask(&["ZADD", "{test}:due", "1", "S:"]);
+    until("the dependents", || redis.ask::<u64>(&["EXISTS", "{test}:uses"]) == 1).await;
+    assert!(master.delete("w").await.unwrap());
+    assert_eq!(failure(&master, "z").await.1, "the job `w`, which it waited for, was deleted");
+}
+
+#[tokio::test]
+async fn a_job_after_others_may_wait_for_its_resource_then() {
+    let redis = Redis::start();
+    let (master, worker) = pair(&redis).await;
+    master.add_flow(NewFlow::new([job("a").resource("r"), job("b"), after("c", &["b"]).resource("r")])).await.unwrap();
+    let (a, b) = (next_job(&worker).await, next_job(&worker).await);
+    complete(&b, "").await;
+    until_state(&master, "c", JobState::Blocked).await;
+    let swept = || redis.ask::<Option<u64>>(&["HGET", "{test}:meta", "swept"]);
+    for _ in 0..4 {
+        let before = swept();
+        let _: u64 = redis.ask(&["ZADD", "{test}:due", "1", "S:"]);
+        until("a sweep", || swept() != before).await;
+    }
+    assert_eq!(state(&master, "c").await, Some(JobState::Blocked));
+    complete(&a, "").await;
+    let c = next_job(&worker).await;
+    assert_eq!((c.id.as_str(), master.stats().await.unwrap().damaged), ("c", 0));
+    complete(&c, "").await;
+    soon("the end", async { while !event_is_idle(&master).await {} }).await;
+    assert_clean(&redis);
 }
 
 #[tokio::test]

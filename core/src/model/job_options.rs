@@ -498,14 +498,24 @@ impl Extras {
         self.task.len() + self.resource.len() + self.group.len() + self.unique_key().len() + limits + headers + after
     }
 
-    /// Whether scripts must process these options when such a job is assigned or finishes.
+    /// Whether scripts must process these options when such a job finishes.
     pub(crate) fn need_care(&self) -> bool {
         !self.resource.is_empty() || self.need_decoding()
+    }
+
+    /// Whether scripts must process options in the map of extras of a record when the job is assigned.
+    pub(crate) fn need_admission(&self) -> bool {
+        !self.limits.is_empty() || self.unique.is_some() || self.has_timeouts()
     }
 
     /// As `need_care`, for options that are in the map of extras of a record.
     pub(crate) fn need_decoding(&self) -> bool {
         !self.limits.is_empty() || self.need_beginning()
+    }
+
+    /// Whether scripts must process these options when a job is added that waits for others.
+    pub(crate) fn count_while_blocked(&self) -> bool {
+        !self.ephemeral_of.is_empty() || self.total_timeout.is_some()
     }
 
     /// Whether scripts must process these options when the job is added.

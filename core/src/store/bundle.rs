@@ -27,9 +27,9 @@ const COMMANDS: &[(&str, &str)] = files!(
 const LIB: &[(&str, &str)] = files!(
     "lib":
     "adding", "admission", "assignment", "beginnings", "blocking", "broadcast", "choice", "chooser", "clock", "conflicts",
-    "damage", "delays", "deletion", "departure", "due", "due_entries", "edge_mending", "edges", "endings", "event_kinds", "events",
+    "damage", "delays", "deletion", "departure", "dependents", "due", "due_entries", "edge_mending", "edges", "endings", "event_kinds", "events",
     "extras", "failures",
-    "fences", "firing", "flow_pages", "flow_stages", "flows", "history", "inbox", "inbox_kinds", "kept", "keys", "lean_add",
+    "fences", "firing", "flow_pages", "flow_stages", "flows", "history", "inbox", "inbox_kinds", "inputs", "kept", "keys", "lean_add",
     "limit_lines", "limit_state", "limits", "logs", "matching", "mending", "messages", "meta", "notices", "ordering", "orders", "owner",
     "pages", "pauses", "placement", "places", "positions", "queue_heads", "queues", "ranking", "rare_keys", "reclaim",
     "record", "record_flags", "recovery", "registry", "reply", "resources", "results", "round_ends", "round_replay",

@@ -385,6 +385,15 @@ impl Batch {
     }
 }
 
+/// How many plain jobs the finish of a job costs in a script, about: rounds have at most `MAX_FINISHES` of these.
+pub(crate) fn weight(job: &JobData) -> usize {
+    match &job.extras {
+        Some(extras) if !extras.node.name.is_empty() => 5,
+        Some(extras) if extras.need_care() => 2,
+        _ => 1,
+    }
+}
+
 /// Whether scripts must process options of the job when it finishes.
 fn is_careful(job: &JobData) -> bool {
     job.suspect || job.extras.as_ref().is_some_and(|extras| extras.need_care()) || job.progressed.load(Ordering::Relaxed)

@@ -67,11 +67,12 @@ struct Gathered {
 }
 
 impl Gathered {
-    /// How many of the first `most` finishes fit into a round, at least one if there are any.
-    fn fitting(&self, most: usize, keeps_completed: bool) -> usize {
-        let (mut lines, mut bytes) = (0, 0);
-        let fitting = self.list.iter().take(most).take_while(|(fence, finish, _)| {
-            let fits = lines < MAX_LINES && bytes < MAX_RESULT_BYTES;
+    /// How many of the first finishes fit into a round, at least one if there are any. `weigh` gives the cost of a fence; they cost `most` together.
+    fn fitting(&self, most: usize, keeps_completed: bool, weigh: impl Fn(u64) -> usize) -> usize {
+        let (mut lines, mut bytes, mut cost) = (0, 0, 0);
+        let fitting = self.list.iter().take_while(|(fence, finish, _)| {
+            let fits = lines < MAX_LINES && bytes < MAX_RESULT_BYTES && cost < most;
+            cost += weigh(*fence);
             lines += self.lines.get(fence).map_or(0, VecDeque::len);
             if let (Finish::Complete(result), true) = (finish, keeps_completed) {
                 bytes += result.bytes.len();
@@ -110,10 +111,20 @@ impl Finishes {
         gathered.list.drain(..most).collect()
     }
 
-    /// As `take`, for a round: fewer if their jobs have many lines of logs, or long results that are kept.
-    pub(crate) fn take_for_round(&self, most: usize, keeps_completed: bool) -> Vec<Finished> {
+    /// As `take`, for a round: fewer if their jobs have many lines of logs, long results that are kept, or, with `weigh`, options that scripts must
+    /// process.
+    pub(crate) fn take_for_round(
+        &self,
+        most: usize,
+        keeps_completed: bool,
+        weigh: Option<impl Fn(u64) -> usize>,
+    ) -> Vec<Finished> {
         let gathered = self.gathered.lock();
-        let most = if gathered.lines.is_empty() && !keeps_completed { most } else { gathered.fitting(most, keeps_completed) };
+        let most = match weigh {
+            Some(weigh) => gathered.fitting(most, keeps_completed, weigh),
+            None if gathered.lines.is_empty() && !keeps_completed => most,
+            None => gathered.fitting(most, keeps_completed, |_| 1),
+        };
         drop(gathered);
         self.take(most)
     }

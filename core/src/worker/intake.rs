@@ -41,6 +41,7 @@ impl Task {
                     if let Some(limit) = run_timeout.into_iter().chain(data.suspect.then_some(TRIAL)).min() {
                         self.round_by(from_now(limit));
                     }
+                    self.had_options |= data.extras.as_ref().is_some_and(|extras| extras.need_care());
                     self.active.insert(data.fence, Active { job: data.clone(), asked_to_stop: false, stopping: None });
                     if self.running() > self.slots() {
                         self.prefetched.push_back(data);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::batch::{Dones, MAX_FINISHES};
+use super::batch::{Dones, MAX_FINISHES, weight};
 use super::finishes::Stored;
 use super::outcome::{TARGET, log_assigned};
 use super::stale;
@@ -47,7 +47,8 @@ impl Task {
     /// Moves the finishes of the program into the batch of the next round.
     pub(super) fn gather(&mut self) {
         let report = self.finishes.reports_outcomes().then(|| self.shared.clone());
-        let finishes = self.finishes.take_for_round(MAX_FINISHES, self.keeps_completed);
+        let weigh = |fence| self.active.get(&fence).map_or(1, |active| weight(&active.job));
+        let finishes = self.finishes.take_for_round(MAX_FINISHES, self.keeps_completed, self.had_options.then_some(weigh));
         // Values of these jobs were gathered before.
         let any_values = self.finishes.has_values();
         for (fence, finish, done) in finishes {

@@ -31,6 +31,8 @@ pub(crate) struct Task {
     pub(super) adder: Adder,
     /// Jobs that are assigned and not finished, by fence.
     pub(super) active: HashMap<u64, Active>,
+    /// A job arrived whose finish costs more than that of a plain job.
+    pub(super) had_options: bool,
     pub(super) stuck: Stuck,
     /// Active jobs that wait here for a slot.
     pub(super) prefetched: VecDeque<Arc<JobData>>,
@@ -134,6 +136,7 @@ impl Task {
             ends: Arc::downgrade(ends),
             commands,
             active: HashMap::new(),
+            had_options: false,
             stuck: Stuck::default(),
             prefetched: VecDeque::new(),
             quotas: Quotas::default(),

@@ -10,8 +10,10 @@ use crate::model::job::Outcome;
 use libswarm_common::error::Result;
 
 /// The limits of one part: jobs and edges, and bytes of records. A single job may exceed the latter.
-const MAX_ITEMS: usize = 100;
+const MAX_ITEMS: usize = 400;
 const MAX_BYTES: usize = 256 * 1024;
+/// Edges in one item.
+const MAX_EDGES: usize = 100;
 
 /// A flow, packed.
 pub(crate) struct Packed {
@@ -53,7 +55,7 @@ pub(crate) fn pack(plan: &Plan, requester: &str, ttl_ms: u64) -> Packed {
     for planned in &plan.jobs {
         let job = &planned.job;
         writer.item(1, |out| {
-            write_array(out, 8);
+            write_array(out, 9);
             write_string(out, b"j");
             write_string(out, planned.id.as_bytes());
             write_record(out, job, if job.awaited { requester } else { "" });
@@ -61,9 +63,11 @@ pub(crate) fn pack(plan: &Plan, requester: &str, ttl_ms: u64) -> Packed {
             write_integer(out, u64::from(!job.fresh));
             write_signed(out, job.start.as_millis());
             write_integer(out, planned.after.len() as u64);
-            write_integer(out, job.extras.as_ref().map_or(0, |extras| extras.node.on_failure as u64));
+            let on_failure = job.extras.as_ref().map_or(0, |extras| extras.node.on_failure as u8);
+            write_string(out, &[b'0' + on_failure]);
+            write_integer(out, u64::from(job.extras.as_ref().is_some_and(|extras| extras.count_while_blocked())));
         });
-        for (number, some) in planned.after.chunks(MAX_ITEMS).enumerate() {
+        for (number, some) in planned.after.chunks(MAX_EDGES).enumerate() {
             writer.item(some.len(), |out| {
                 write_array(out, 5);
                 write_string(out, b"e");

@@ -2,7 +2,7 @@
 //!
 //! Record: flags (1 byte), [crashes (1)], [length (2, big endian), resource], [result ttl in s (4, big endian), length (1), requester], [failed
 //! attempts (1), length (2, big endian), extras], payload. A plain job uses one byte more than its payload. Flags: 1 the payload is bytes, not
-//! JSON; 2 the result is kept; 4 crashes follow; 8 extras follow; 16 scripts must process some of the extras when the job is assigned or finishes;
+//! JSON; 2 the result is kept; 4 crashes follow; 8 extras follow; 16 scripts must process some of the extras when the job is assigned;
 //! 32 the job is a suspect, because more workers than allowed crashed in a row while they ran it and others; 64 a resource follows, which scripts
 //! read without unpacking extras. Extras are a msgpack map of the options that are set, under the letters below.
 
@@ -44,7 +44,7 @@ pub(crate) fn write_record(out: &mut Vec<u8>, job: &NewJob, requester: &str) {
         }
         // Writes the extras even if none is set: the job may be delayed, and scripts search plain jobs only in their queue.
         if write_extras(&mut extras, job) || resource.is_empty() {
-            flags |= if job.need_decoding() { EXTRAS | CARE } else { EXTRAS };
+            flags |= if job.need_admission() { EXTRAS | CARE } else { EXTRAS };
             length += 3 + extras.len();
         }
     }
@@ -168,15 +168,6 @@ fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
             write_integer(out, (backoff.jitter * 1000.0) as u64);
         });
     }
-    if !extras.node.name.is_empty() {
-        field("d", &|out| {
-            write_array(out, 4);
-            write_string(out, extras.node.name.as_bytes());
-            write_integer(out, extras.node.on_failure as u64);
-            write_string(out, extras.node.flow.as_bytes());
-            write_integer(out, u64::from(extras.node.watched));
-        });
-    }
     for (name, limit) in [("a", extras.assign_timeout), ("t", extras.run_timeout), ("e", extras.total_timeout)] {
         if let Some(limit) = limit {
             field(name, &|out| write_integer(out, millis(limit)));
@@ -209,6 +200,16 @@ fn write_extras(out: &mut Vec<u8>, extras: &Extras) -> bool {
     }
     if let Some(age) = extras.keep {
         field("r", &|out| write_integer(out, millis(age)));
+    }
+    // Last: scripts read the options before it, which many jobs have in common, once for all of these.
+    if !extras.node.name.is_empty() {
+        field("d", &|out| {
+            write_array(out, 4);
+            write_string(out, extras.node.name.as_bytes());
+            write_integer(out, extras.node.on_failure as u64);
+            write_string(out, extras.node.flow.as_bytes());
+            write_integer(out, u64::from(extras.node.watched));
+        });
     }
     debug_assert!(out.len() <= MAX_EXTRAS, "checked when the job was added");
     out[2] > 0

@@ -1,7 +1,9 @@
 -- Repairs dependencies between jobs, for the sweep.
 local damage = require('damage')
+local dependents = require('dependents')
 local edges = require('edges')
 local extras = require('extras')
+local inputs = require('inputs')
 local keys = require('keys')
 local rare_keys = require('rare_keys')
 local values = require('values')
@@ -11,6 +13,21 @@ local edge_mending = {}
 
 -- Dependencies that are checked of one job; and those checked in one call.
 local SAMPLE, checks = 50, 200
+-- Entries of a list of dependents that are searched. A longer list is taken for complete.
+local SEARCHED = 500
+
+-- Adds a dependent that is lost to those of a node.
+local function list(other, entry)
+  local after, used = keys.of('after', other), call('HGET', rare_keys.uses, other)
+  local listed = dependents.read(used) == entry or call('LPOS', after, entry, 'MAXLEN', SEARCHED) or call('LLEN', after) > SEARCHED
+  if not listed then
+    call('RPUSH', after, entry)
+  end
+  if not listed or not used then
+    damage.found()
+    dependents.use({ [other] = 1 })
+  end
+end
 
 -- Whether the job still waits for this dependency.
 local function is_sound(id, node, dependency, other)
@@ -18,50 +35,60 @@ local function is_sound(id, node, dependency, other)
   if not found or extras.of(found).node ~= other then
     return false
   end
-  local after = keys.of('after', other)
-  if call('EXISTS', after) == 0 then
-    damage.found()
-    call('RPUSH', after, node .. ':' .. id)
-    edges.use({ [other] = 1 })
-  end
+  list(other, dependents.entry(node, id))
   return true
 end
 
--- What is wrong with a random part of the dependencies: edges to settle, how many are open, and the first that failed.
-local function check(id, node)
-  local listed, lost, open, failed = call('HRANDFIELD', keys.of('inputs', node), SAMPLE, 'WITHVALUES'), {}, 0, nil
+-- A random part of the dependencies: ids and values in turn, and what the failure of one does.
+local function sample(node, waits)
+  local on_failure, letter, other, dependency = inputs.read(waits)
+  if on_failure then
+    return { dependency, letter .. other }, on_failure
+  end
+  local listed, found = call('HRANDFIELD', keys.of('inputs', node), SAMPLE, 'WITHVALUES'), {}
+  checks = checks - 2
+  for i = 1, #listed, 2 do
+    if sub(listed[i], 1, 1) ~= '\1' then
+      found[#found + 1], found[#found + 2] = listed[i], listed[i + 1]
+    end
+  end
+  return found, call('HGET', keys.of('inputs', node), inputs.ON_FAILURE), #listed / 2 < SAMPLE
+end
+
+-- What is wrong with some dependencies: edges to settle, how many are open, and the first that failed.
+local function check(id, node, listed)
+  local lost, open, failed = {}, 0, nil
   for i = 1, #listed, 2 do
     local dependency, letter, other = listed[i], sub(listed[i + 1], 1, 1), sub(listed[i + 1], 2)
-    if sub(dependency, 1, 1) == '\1' then
-      checks = checks - 1
-    elseif letter ~= edges.OPEN then
-      failed = failed or letter ~= edges.COMPLETED and { dependency, letter } or nil
+    if letter ~= inputs.OPEN then
+      failed = failed or letter ~= inputs.COMPLETED and { dependency, letter } or nil
     else
       checks = checks - 1
       open = open + 1
       if not is_sound(id, node, dependency, other) then
-        lost[#lost + 1] = { node, id, other, dependency, edges.FAILED }
+        lost[#lost + 1] = { node, id, other, dependency, inputs.FAILED }
       end
     end
   end
-  return lost, open, failed, #listed / 2
+  return lost, open, failed
 end
 
 -- Whether a blocked job waits for others. Those that do not exist any more count as failed.
 function edge_mending.waits(id, extra)
-  local count = call('HGET', rare_keys.waits, extra.node)
+  local waits = call('HGET', rare_keys.waits, extra.node)
   -- While edges are about to be settled or stored, a job may be missing rightly.
-  if not count or checks <= 0 or call('EXISTS', rare_keys.settling, rare_keys.stages) > 0 then
-    return count ~= false
+  if not waits or checks <= 0 or call('EXISTS', rare_keys.settling, rare_keys.stages) > 0 then
+    return waits ~= false
   end
-  local lost, open, failed, size = check(id, extra.node)
+  local listed, on_failure, are_all = sample(extra.node, waits)
+  local lost, open, failed = check(id, extra.node, listed)
   if #lost > 0 then
     damage.found()
     edges.settle_known(lost)
-  elseif failed and call('HGET', keys.of('inputs', extra.node), edges.ON_FAILURE) == edges.FAIL then
+  elseif failed and on_failure == inputs.FAIL then
     damage.found()
     edges.fail(id, extra.node, failed[1], failed[2])
-  elseif open == 0 and (size < SAMPLE or (values.bounded(count, 1, 1e9) or 0) == 0) then
+  elseif open == 0 and (are_all ~= false or (values.bounded(waits, 1, 1e9) or 0) == 0) then
     damage.found()
     edges.start({ { id, extra.node } })
   end

@@ -2,11 +2,13 @@
 -- id that is added again is not mistaken for the job before. When a job ends, the edges of its dependents are settled in the same call, up to a
 -- limit; the list `settling` has the rest, which an entry of `due` continues at once.
 local clock = require('clock')
+local dependents = require('dependents')
 local due_entries = require('due_entries')
 local extras = require('extras')
 local failures = require('failures')
 local inbox = require('inbox')
 local inbox_kinds = require('inbox_kinds')
+local inputs = require('inputs')
 local keys = require('keys')
 local rare_keys = require('rare_keys')
 local script = require('script')
@@ -16,24 +18,13 @@ local flows = lazy('flows')
 local call = redis.call
 local sub = string.sub
 
-local edges = {
-  -- The first letter of an edge in `inputs:<node>` and of an outcome in `outputs`.
-  OPEN = '?',
-  COMPLETED = 'c',
-  FAILED = 'f',
-  DELETED = 'd',
-  -- Fields of `inputs:<node>` that are no ids, which have no control characters: what a failed dependency does, and when the job starts after them.
-  ON_FAILURE = '\1f',
-  START = '\1s',
-  -- Values of ON_FAILURE.
-  FAIL = '0',
-}
+local edges = {}
 -- Entries of `settling`.
 local SETTLE, DROP = 's', 'x'
 -- Edges settled in one call; a dependent that fails counts as several.
 local budget, FAILING = 200, 4
--- Fields of `inputs` that are removed at once.
-local PAGE = 100
+-- Fields of `inputs:<node>` that are removed at once, and nodes with one dependency or one dependent that are read at once.
+local PAGE, NODES = 100, 1000
 -- An entry in a list of dependents that is another node of the same job.
 local ALIAS = '='
 
@@ -42,43 +33,13 @@ local pending = {}
 
 -- Notes the end of a job that has a node; `outcome` is nil if it was deleted.
 function edges.ended(id, extra, outcome)
-  local letter = not outcome and edges.DELETED or sub(outcome, 1, 1) == 'f' and edges.FAILED or edges.COMPLETED
+  local letter = not outcome and inputs.DELETED or sub(outcome, 1, 1) == 'f' and inputs.FAILED or inputs.COMPLETED
   pending[#pending + 1] = { extra.node, id, letter, outcome or '', extra.flow }
 end
 
 -- As `ended`, for another node of the same job.
 function edges.ended_node(node, id, letter, outcome)
   pending[#pending + 1] = { node, id, letter, outcome, '' }
-end
-
-local function number(text)
-  return values.bounded(text, -1e9, 1e9) or 0
-end
-
--- Changes the number of dependents of nodes that have not ended. `change`: node -> by how many. Without dependents, the outcome is removed.
-function edges.use(change)
-  local nodes, set, unused = {}, {}, {}
-  for node in pairs(change) do
-    nodes[#nodes + 1] = node
-  end
-  for i, found in ipairs(#nodes > 0 and call('HMGET', rare_keys.uses, unpack(nodes)) or {}) do
-    local uses = number(found) + change[nodes[i]]
-    if uses > 0 then
-      set[#set + 1], set[#set + 2] = nodes[i], uses
-    else
-      unused[#unused + 1] = nodes[i]
-    end
-  end
-  if #set > 0 then
-    call('HSET', rare_keys.uses, unpack(set))
-  end
-  if #unused > 0 then
-    call('HDEL', rare_keys.uses, unpack(unused))
-    call('HDEL', rare_keys.outputs, unpack(unused))
-    for _, node in ipairs(unused) do
-      call('UNLINK', keys.of('after', node))
-    end
-  end
 end
 
 -- Adds entries to `settling`, and wakes two members, of which one may be stopped.
@@ -91,7 +52,7 @@ local function push(...)
   end
 end
 
--- Removes a page of what a job has of its dependencies.
+-- Removes a page of `inputs:<node>`.
 local function drop(node)
   local key = keys.of('inputs', node)
   local scanned = call('HSCAN', key, 0, 'COUNT', PAGE)
@@ -107,26 +68,31 @@ local function drop(node)
   for from = 1, #fields, 1000 do
     call('HDEL', key, unpack(fields, from, math.min(#fields, from + 999)))
   end
-  edges.use(change)
+  dependents.use(change)
   budget = budget - #fields
   if call('EXISTS', key) == 1 then
     push(cmsgpack.pack({ DROP, node }))
   end
 end
 
--- Removes what jobs have of their dependencies.
-local function drop_all(nodes)
+-- Removes what jobs have of their dependencies. `waits`: their values in `waits`, or false.
+local function drop_all(nodes, waits)
   if #nodes == 0 then
     return
   end
   call('HDEL', rare_keys.waits, unpack(nodes))
-  for _, node in ipairs(nodes) do
-    if budget > 0 then
+  local change = {}
+  for i, node in ipairs(nodes) do
+    local on_failure, _, other = inputs.read(waits[i] or '')
+    if on_failure then
+      change[other] = (change[other] or 0) - 1
+    elseif budget > 0 then
       drop(node)
     else
       push(cmsgpack.pack({ DROP, node }))
     end
   end
+  dependents.use(change)
 end
 
 -- The failed jobs are retried or forgotten. With `kept`, what they have of their dependencies stays.
@@ -136,15 +102,15 @@ function edges.forget_failed(ids, kept)
     nodes[#nodes + 1] = node or nil
   end
   call('HDEL', rare_keys.failed_nodes, unpack(ids))
-  if not kept then
-    drop_all(nodes)
+  if not kept and #nodes > 0 then
+    drop_all(nodes, call('HMGET', rare_keys.waits, unpack(nodes)))
   end
 end
 
--- Keeps the outcomes of jobs with dependents, and removes what the ended jobs have of their own dependencies. Those that failed keep it while they
--- are in the list of failed jobs: they may be retried.
-local function store(ended)
-  local nodes, kept, dropped = {}, {}, {}
+-- Keeps the outcomes of jobs with dependents. Appends the nodes of those that waited for others, and what they have in `waits`, to `gone`. Those that
+-- failed keep it while they are in the list of failed jobs: they may be retried.
+local function store(ended, gone)
+  local nodes, kept = {}, {}
   for i, one in ipairs(ended) do
     nodes[i] = one[1]
   end
@@ -155,35 +121,43 @@ local function store(ended)
     if uses[i] then
       kept[#kept + 1], kept[#kept + 2] = node, letter .. outcome
     end
-    if waits[i] and letter == edges.FAILED and call('ZSCORE', keys.failed_at, id) then
+    if waits[i] and letter == inputs.FAILED and call('ZSCORE', keys.failed_at, id) then
       call('HSET', rare_keys.failed_nodes, id, node)
     elseif waits[i] then
-      dropped[#dropped + 1] = node
+      gone.nodes[#gone.nodes + 1], gone.waits[#gone.waits + 1] = node, waits[i]
     end
   end
   if #kept > 0 then
     call('HSET', rare_keys.outputs, unpack(kept))
   end
-  drop_all(dropped)
 end
 
--- Dependents whose edges are settled: node -> {id, dependency, letter and node of the dependency, ...}.
+-- Dependents whose edges are settled: node -> {id, its dependency, letter and node of this, and `more` with the same of others, if there are several}.
 local function note(groups, entry, one)
   local node, id = string.match(entry, '^([^:]+):(.+)$')
-  if node then
-    local group = groups[node]
-    if not group then
-      group = { id = id, fields = {}, values = {} }
-      -- In order, too.
-      groups[node], groups[#groups + 1] = group, node
-    end
-    local n = #group.fields + 1
-    group.fields[n], group.values[n] = one[2], one[3] .. one[1]
+  if not node then
+    return
+  end
+  local group, value = groups[node], one[3] .. one[1]
+  if not group then
+    -- In order, too.
+    groups[#groups + 1], groups[node] = node, { id = id, dependency = one[2], value = value }
+  else
+    group.more = group.more or { fields = { group.dependency }, values = { group.value } }
+    local n = #group.more.fields + 1
+    group.more.fields[n], group.more.values[n] = one[2], value
   end
 end
 
--- Takes dependents of an ended job, within the budget.
-local function take(groups, one)
+-- Takes dependents of an ended job, within the budget. Appends its node to `taken` if its only dependent was in `uses`.
+local function take(groups, one, taken)
+  local only = dependents.read(one.used)
+  if only then
+    budget = budget - 1
+    note(groups, only, one)
+    taken[#taken + 1], taken[#taken + 2] = one[1], '1'
+    return
+  end
   local key = keys.of('after', one[1])
   local some = call('LPOP', key, budget) or {}
   budget = budget - #some
@@ -192,7 +166,7 @@ local function take(groups, one)
       local node, id = string.match(entry, '^=([^:]+):(.+)$')
       local outcome = call('HGET', rare_keys.outputs, one[1]) or one[3]
       edges.ended_node(node, id, one[3], sub(outcome, 2))
-      edges.use({ [one[1]] = -1 })
+      dependents.use({ [one[1]] = -1 })
     else
       note(groups, entry, one)
     end
@@ -202,33 +176,58 @@ local function take(groups, one)
   end
 end
 
--- The dependency whose failure fails the job, if any.
-local function failed_by(group)
-  for i, value in ipairs(group.settled) do
-    if sub(value, 1, 1) ~= edges.COMPLETED then
-      return group.settled_ids[i], sub(value, 1, 1)
+-- Takes dependents of ended jobs; what exceeds the budget is done later.
+local function take_all(groups, ended)
+  local taken, later = {}, {}
+  for _, one in ipairs(ended) do
+    if one.used and budget > 0 then
+      take(groups, one, taken)
+    elseif one.used then
+      later[#later + 1] = cmsgpack.pack({ SETTLE, one[1], one[2], one[3] })
     end
+  end
+  if #taken > 0 then
+    call('HSET', rare_keys.uses, unpack(taken))
+  end
+  for from = 1, #later, 1000 do
+    push(unpack(later, from, math.min(#later, from + 999)))
   end
 end
 
--- Settles the edges of one dependent. Returns how many are left, or nil if it is gone.
-local function settle_group(node, group)
-  local key = keys.of('inputs', node)
-  local waits, fields = call('HGET', rare_keys.waits, node), {}
-  group.settled, group.settled_ids = {}, {}
-  for i, value in ipairs(waits and call('HMGET', key, unpack(group.fields)) or {}) do
-    if value and sub(value, 1, 1) == edges.OPEN then
-      fields[#fields + 1], fields[#fields + 2] = group.fields[i], group.values[i]
-      group.settled[#group.settled + 1], group.settled_ids[#group.settled_ids + 1] = group.values[i], group.fields[i]
+-- Settles edges in `inputs:<node>`. Sets how many are left, and whether the failure of a dependency fails the job.
+local function settle_listed(node, group, waits)
+  local key, fields = keys.of('inputs', node), {}
+  local settled = group.more or { fields = { group.dependency }, values = { group.value } }
+  for i, value in ipairs(call('HMGET', key, unpack(settled.fields))) do
+    local letter = sub(settled.values[i], 1, 1)
+    if value and sub(value, 1, 1) == inputs.OPEN then
+      fields[#fields + 1], fields[#fields + 2] = settled.fields[i], settled.values[i]
+      if letter ~= inputs.COMPLETED and not group.failed_by then
+        group.failed_by, group.letter = settled.fields[i], letter
+      end
     end
   end
   if #fields == 0 then
-    return nil
+    return
   end
   call('HSET', key, unpack(fields))
-  local left = number(waits) - #group.settled
-  call('HSET', rare_keys.waits, node, left)
-  return left
+  group.left = (values.bounded(waits, 0, 1e9) or 0) - #fields / 2
+  call('HSET', rare_keys.waits, node, group.left)
+  group.fails = group.failed_by and call('HGET', key, inputs.ON_FAILURE) == inputs.FAIL
+end
+
+-- Settles the only edge of a job. Returns the new value in `waits`, or nil if nothing changes.
+local function settle_only(group, waits)
+  local on_failure, letter, _, dependency = inputs.read(waits)
+  if letter ~= inputs.OPEN or dependency ~= group.dependency then
+    return nil
+  end
+  local now = sub(group.value, 1, 1)
+  group.left, group.start = 0, 0
+  if now ~= inputs.COMPLETED and on_failure == inputs.FAIL then
+    group.fails, group.failed_by, group.letter = true, dependency, now
+  end
+  return inputs.only(on_failure, group.value, '', dependency)
 end
 
 -- The record of the job with this node, if it is blocked; it is not blocked any more.
@@ -240,7 +239,7 @@ local function unblock(id, node)
   end
 end
 
-local TEXTS = { [edges.FAILED] = 'the job `%s`, which it waited for, failed', [edges.DELETED] = 'the job `%s`, which it waited for, was deleted' }
+local TEXTS = { [inputs.FAILED] = 'the job `%s`, which it waited for, failed', [inputs.DELETED] = 'the job `%s`, which it waited for, was deleted' }
 
 -- Fails a job because a dependency did.
 function edges.fail(id, node, dependency, letter)
@@ -256,35 +255,75 @@ function edges.fail(id, node, dependency, letter)
   end
 end
 
--- Jobs that wait for nothing more start.
-function edges.start(ready)
-  local ids, records, starts = {}, {}, {}
-  for _, one in ipairs(ready) do
-    local found = unblock(one[1], one[2])
-    if found then
+-- Of jobs that wait for nothing more, {id, node, start or nil}, those that are blocked, with their records and starts. They are not blocked any more.
+local function unblock_all(ready)
+  local ids, records, starts, asked = {}, {}, {}, {}
+  for i, one in ipairs(ready) do
+    asked[i] = one[1]
+  end
+  local found, blocked = call('HMGET', keys.jobs, unpack(asked)), call('SMISMEMBER', rare_keys.blocked, unpack(asked))
+  for i, one in ipairs(ready) do
+    local id, node, start = unpack(one)
+    if found[i] and blocked[i] == 1 and extras.of(found[i]).node == node then
       local n = #ids + 1
-      ids[n], records[n], starts[n] = one[1], found, number(call('HGET', keys.of('inputs', one[2]), edges.START))
+      ids[n], records[n] = id, found[i]
+      starts[n] = start or values.bounded(call('HGET', keys.of('inputs', node), inputs.START), -1e15, 1e15) or 0
     end
   end
   if #ids > 0 then
-    beginnings().release(ids, records, starts)
+    call('SREM', rare_keys.blocked, unpack(ids))
+    script.in_hand[#script.in_hand + 1] = ids
+  end
+  return ids, records, starts
+end
+
+-- Jobs that wait for nothing more start: {id, node, start or nil}, ...
+function edges.start(ready)
+  if #ready > 0 then
+    local ids, records, starts = unblock_all(ready)
+    if #ids > 0 then
+      beginnings().release(ids, records, starts)
+    end
   end
 end
 
-local function apply(groups)
-  local ready = {}
-  for _, node in ipairs(groups) do
+-- Settles the edges of dependents. Returns those that wait for nothing more.
+local function settle_groups(groups, nodes)
+  local set, ready = {}, {}
+  for i, waits in ipairs(call('HMGET', rare_keys.waits, unpack(nodes))) do
+    local node = nodes[i]
     local group = groups[node]
-    local left = settle_group(node, group)
-    local dependency, letter = failed_by(group)
-    if left and dependency and call('HGET', keys.of('inputs', node), edges.ON_FAILURE) == edges.FAIL then
-      budget = budget - FAILING
-      edges.fail(group.id, node, dependency, letter)
-    elseif left and left <= 0 then
-      ready[#ready + 1] = { group.id, node }
+    if waits and inputs.read(waits) then
+      local value = settle_only(group, waits)
+      if value then
+        set[#set + 1], set[#set + 2] = node, value
+      end
+    elseif waits then
+      settle_listed(node, group, waits)
+    end
+    if group.left and group.left <= 0 and not group.fails then
+      ready[#ready + 1] = { group.id, node, group.start }
     end
   end
-  edges.start(ready)
+  if #set > 0 then
+    call('HSET', rare_keys.waits, unpack(set))
+  end
+  return ready
+end
+
+local function apply(groups)
+  for from = 1, #groups, NODES do
+    local nodes = { unpack(groups, from, math.min(#groups, from + NODES - 1)) }
+    local ready = settle_groups(groups, nodes)
+    for _, node in ipairs(nodes) do
+      local group = groups[node]
+      if group.fails then
+        budget = budget - FAILING
+        edges.fail(group.id, node, group.failed_by, group.letter)
+      end
+    end
+    edges.start(ready)
+  end
 end
 
 -- Settles edges of dependents of outcomes that are known: {dependent's node, its id, node, id and letter of the ended job}, ...
@@ -300,9 +339,9 @@ local function is_of_flow(one)
   return one[5] and one[5] ~= ''
 end
 
--- Notes how jobs ended, 1000 at most.
-local function note_ends(ended)
-  store(ended)
+-- Notes how jobs ended, NODES at most.
+local function note_ends(ended, gone)
+  store(ended, gone)
   for _, one in ipairs(ended) do
     if is_of_flow(one) then
       return flows().note(ended)
@@ -313,21 +352,15 @@ end
 -- Settles the edges of jobs that ended in this call.
 function edges.settle()
   while #pending > 0 do
-    local ended, groups = pending, {}
+    local ended, groups, gone = pending, {}, { nodes = {}, waits = {} }
     pending = {}
-    for from = 1, #ended, 1000 do
-      note_ends({ unpack(ended, from, math.min(#ended, from + 999)) })
+    for from = 1, #ended, NODES do
+      note_ends({ unpack(ended, from, math.min(#ended, from + NODES - 1)) }, gone)
     end
-    local later = {}
-    for _, one in ipairs(ended) do
-      if one.used and budget > 0 then
-        take(groups, one)
-      elseif one.used then
-        later[#later + 1] = cmsgpack.pack({ SETTLE, one[1], one[2], one[3] })
-      end
-    end
-    for from = 1, #later, 1000 do
-      push(unpack(later, from, math.min(#later, from + 999)))
+    take_all(groups, ended)
+    for from = 1, #gone.nodes, NODES do
+      local to = math.min(#gone.nodes, from + NODES - 1)
+      drop_all({ unpack(gone.nodes, from, to) }, { unpack(gone.waits, from, to) })
     end
     apply(groups)
   end
@@ -335,19 +368,35 @@ end
 
 script.flush.edges = edges.settle
 
+-- Takes entries of `settling`, within the budget. Returns the ended jobs whose dependents are to be settled; nil if there was no entry.
+local function take_settling()
+  local some, ended, nodes = call('LPOP', rare_keys.settling, budget), {}, {}
+  for _, packed in ipairs(some or {}) do
+    local entry = values.unpacked(packed)
+    if type(entry) == 'table' and entry[1] == SETTLE then
+      ended[#ended + 1] = { entry[2], entry[3], entry[4] }
+      nodes[#ended] = entry[2]
+    elseif type(entry) == 'table' and budget > 0 then
+      drop(entry[2])
+    elseif type(entry) == 'table' then
+      push(packed)
+    end
+  end
+  for i, used in ipairs(#nodes > 0 and call('HMGET', rare_keys.uses, unpack(nodes)) or {}) do
+    ended[i].used = used
+  end
+  return some and ended
+end
+
 -- Continues what exceeded the limit of a call.
 function edges.continue()
   while budget > 0 do
-    local entry = values.unpacked(call('LPOP', rare_keys.settling) or '')
-    if type(entry) ~= 'table' then
+    local ended, groups = take_settling(), {}
+    if not ended then
       break
-    elseif entry[1] == DROP then
-      drop(entry[2])
-    else
-      local groups = {}
-      take(groups, { entry[2], entry[3], entry[4] })
-      apply(groups)
     end
+    take_all(groups, ended)
+    apply(groups)
     edges.settle()
   end
   if call('EXISTS', rare_keys.settling) == 1 then

@@ -176,6 +176,32 @@ local function options_of(packed)
   return found
 end
 
+-- The start of a node at the end of packed options, where producers write it. No text and no name in the options has these bytes: they are no UTF-8.
+local NODE_FOLLOWS = '\161' .. WIRE.NODE .. '\148'
+-- The head of a map of up to 15 entries, and that of one whose number of entries has two bytes.
+local SMALL_MAP, LONG_MAP = 128, '\222\0'
+
+-- Packed options without the node at their end.
+local function without_node(packed, at)
+  local first = byte(packed, 1)
+  if first > SMALL_MAP and first < SMALL_MAP + 16 then
+    return string.char(first - 1) .. sub(packed, 2, at - 1)
+  elseif sub(packed, 1, 2) == LONG_MAP and byte(packed, 3) > 0 then
+    return LONG_MAP .. string.char(byte(packed, 3) - 1) .. sub(packed, 4, at - 1)
+  end
+end
+
+-- The options that jobs with different nodes have in common, packed, and the node; nil if the node is not the last option.
+local function split_node(packed)
+  local at = string.find(packed, NODE_FOLLOWS, 1, true)
+  local rest = at and without_node(packed, at)
+  if rest then
+    local node, more = cmsgpack.unpack(sub(packed, at + 2))
+    assert(more == nil and is_node(node))
+    return rest, node
+  end
+end
+
 -- Decodes a record; raises an error if it has values that adding refuses.
 local function decode(text)
   local at = record.after_crashes(text)
@@ -188,7 +214,21 @@ local function decode(text)
   end
   at = record.after_result(text, at)
   local failed, length = struct.unpack('>BI2', text, at)
-  local found = options_of(sub(text, at + 3, at + 2 + length))
+  local packed = sub(text, at + 3, at + 2 + length)
+  local splits, rest, node = pcall(split_node, packed)
+  if splits and rest then
+    return setmetatable({
+      at = at,
+      length = length,
+      failed = failed,
+      resource = resource,
+      suspect = suspect,
+      node = node[1],
+      flow = node[3],
+      watched = node[4] == 1,
+    }, options_of(rest).shown)
+  end
+  local found = options_of(packed)
   local last = found.last
   if last and last.at == at and last.failed == failed and last.resource == resource and last.suspect == suspect then
     return last
@@ -286,8 +326,7 @@ end
 function extras.with_node(text, node)
   local extra = extras.of(text)
   local old = extra.node and cmsgpack.unpack(sub(text, extra.at + 3, extra.at + 2 + extra.length))[WIRE.NODE]
-  text = with_option(text, WIRE.NODE, old and { old[1], old[2], old[3], 1 } or { node, 0, '', 1 })
-  return string.char(bit.bor(record.flags(text), record_flags.CAREFUL)) .. sub(text, 2)
+  return with_option(text, WIRE.NODE, old and { old[1], old[2], old[3], 1 } or { node, 0, '', 1 })
 end
 
 return extras

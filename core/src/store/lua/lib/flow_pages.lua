@@ -1,5 +1,6 @@
 -- Flows, and what jobs get of those that they waited for, as inspections return them.
 local extras = require('extras')
+local inputs = require('inputs')
 local keys = require('keys')
 local limits = require('limits')
 local rare_keys = require('rare_keys')
@@ -11,8 +12,6 @@ local flow_pages = {}
 local PAGE = 500
 -- Fields of `flow:<id>` as in flows.lua, which writes: this module is loaded where nothing may be written.
 local CANCEL, OPEN, FOREIGN = '\1c', '', '='
--- And of `inputs:<node>`, as in edges.lua.
-local ON_FAILURE = '\1f'
 local STATES = { c = 'completed', f = 'failed', d = 'deleted' }
 
 -- The flow with this id, or that of the job with this id.
@@ -80,9 +79,13 @@ end
 
 -- A page of the dependencies of a job.
 function flow_pages.inputs(node, cursor)
+  local on_failure, letter, other, dependency = inputs.read(call('HGET', rare_keys.waits, node) or '')
+  if on_failure then
+    return { '', on_failure, dependency, letter .. other }
+  end
   local key = keys.of('inputs', node)
   local scanned = call('HSCAN', key, cursor == '' and '0' or cursor, 'COUNT', PAGE)
-  local answer = { scanned[1] ~= '0' and scanned[1] or '', call('HGET', key, ON_FAILURE) or '0' }
+  local answer = { scanned[1] ~= '0' and scanned[1] or '', call('HGET', key, inputs.ON_FAILURE) or '0' }
   for i = 1, #scanned[2], 2 do
     if sub(scanned[2][i], 1, 1) ~= '\1' then
       answer[#answer + 1], answer[#answer + 2] = scanned[2][i], scanned[2][i + 1]

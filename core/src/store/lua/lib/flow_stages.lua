@@ -2,11 +2,13 @@
 -- it is stored part by part: jobs before those that they wait for, so that none of them runs before its dependents exist.
 local beginnings = require('beginnings')
 local clock = require('clock')
+local dependents = require('dependents')
 local due_entries = require('due_entries')
 local edges = require('edges')
 local extras = require('extras')
 local failures = require('failures')
 local flows = require('flows')
+local inputs = require('inputs')
 local keys = require('keys')
 local meta = require('meta')
 local rare_keys = require('rare_keys')
@@ -21,8 +23,8 @@ local flow_stages = {}
 -- that existed, and before that of a job outside of the flow.
 local NEXT, PARTS, HEADER, EXISTED, OUTSIDE = 'next', 'parts', 'header', 'e:', 'o:'
 local STORED = 'stored'
--- Items of a part: a job {JOB, id, record, node, 1 if the program chose the id, start, number of its dependencies, on_failure}, and dependencies of
--- one {EDGES, id, node, number of the item among those of the job, {dependency, its node or '', ...}}.
+-- Items of a part: a job {JOB, id, record, node, 1 if the program chose the id, start, number of its dependencies, on_failure, 1 if it has options that
+-- count while it waits for others}, and dependencies of one {EDGES, id, node, number of the item among those of the job, {dependency, its node or '', ...}}.
 local JOB, EDGES = 'j', 'e'
 -- Parts that are not completed are removed after this time, in ms.
 local ABANDONED = 60000
@@ -59,74 +61,121 @@ function flow_stages.stage(nonce, number, part)
   call('HSET', stage_key(nonce), number, part)
 end
 
+-- What is stored of the ids that the program chose: {id = {record or false, whether a failed job has it, whether a result is kept}}.
+local function stored_under(items)
+  local ids, results, found = {}, {}, {}
+  for _, item in ipairs(items) do
+    if item[1] == JOB and item[5] == 1 then
+      ids[#ids + 1], results[#results + 1] = item[2], due_entries.RESULT .. item[2]
+    end
+  end
+  if #ids > 0 then
+    local records, failed = call('HMGET', keys.jobs, unpack(ids)), call('ZMSCORE', keys.failed_at, unpack(ids))
+    local kept = call('ZMSCORE', keys.due, unpack(results))
+    for i, id in ipairs(ids) do
+      found[id] = { record = records[i], failed = failed[i], kept = kept[i] }
+    end
+  end
+  return found
+end
+
 -- Removes the data of an earlier job with this id.
-local function clear(id)
-  if call('ZSCORE', keys.failed_at, id) then
+local function clear(id, found)
+  if found.failed then
     failures.forget({ id })
   end
-  if call('ZREM', keys.due, due_entries.RESULT .. id) == 1 then
+  if found.kept then
+    call('ZREM', keys.due, due_entries.RESULT .. id)
     call('HDEL', keys.results, id)
   end
 end
 
 -- EXISTED if another job with this id exists; STORED if it is the job itself, whose part is stored again after an error; or nil.
-local function exists(item, nonce)
-  local _, id, _, node, own = unpack(item)
-  local found = own == 1 and call('HGET', keys.jobs, id)
-  if not found then
+local function exists(item, found, nonce)
+  local _, id, _, node = unpack(item)
+  if not found or not found.record then
     return nil
-  elseif extras.of(found).node == node or call('HEXISTS', stage_key(nonce), EXISTED .. id) == 1 then
+  elseif extras.of(found.record).node == node or call('HEXISTS', stage_key(nonce), EXISTED .. id) == 1 then
     return STORED
   end
-  watching.alias(id, found, node)
+  watching.alias(id, found.record, node)
   call('HSET', stage_key(nonce), EXISTED .. id, 1)
   return EXISTED
 end
 
--- Stores the jobs of a part. Returns those to start: ids, records, starts, and which wait for others.
+-- Notes that a job waits, in `batch`. Its dependencies are stored later.
+local function hold_job(batch, item)
+  local _, id, _, node, _, start, number, on_failure = unpack(item)
+  local waits = number
+  if number == 1 and start == 0 then
+    waits = inputs.only(on_failure, inputs.OPEN, '', '')
+  else
+    call('HSET', keys.of('inputs', node), inputs.ON_FAILURE, on_failure, inputs.START, string.format('%.0f', start))
+  end
+  batch.held[id] = true
+  batch.blocked[#batch.blocked + 1] = id
+  batch.waits[#batch.waits + 1], batch.waits[#batch.waits + 2] = node, waits
+end
+
+-- Notes a new job in `batch`.
+local function store_job(batch, item)
+  local _, id, record, _, _, start, number, _, counts = unpack(item)
+  local n = #batch.stored
+  batch.stored[n + 1], batch.stored[n + 2] = id, record
+  meta.note_size(#record)
+  if number > 0 then
+    hold_job(batch, item)
+  end
+  if number == 0 or counts == 1 or clock.recording then
+    n = #batch.ids + 1
+    batch.ids[n], batch.records[n], batch.starts[n] = id, record, start
+  end
+end
+
+local function write_jobs(batch)
+  -- First: a job that is not blocked could be queued by the sweep.
+  if #batch.blocked > 0 then
+    call('HSET', rare_keys.waits, unpack(batch.waits))
+    call('SADD', rare_keys.blocked, unpack(batch.blocked))
+  end
+  if #batch.stored > 0 then
+    call('HSET', keys.jobs, unpack(batch.stored))
+    meta.count('added', #batch.stored / 2)
+    if clock.recording then
+      events().added(batch.stored)
+    end
+  end
+end
+
+-- Stores the jobs of a part. Returns those of which options are to be processed: ids, records, starts, and which wait for others.
 local function store_jobs(items, nonce, flow)
-  local ids, records, starts, held, stored, states = {}, {}, {}, {}, {}, {}
-  local foreign = 0
+  local batch = { ids = {}, records = {}, starts = {}, held = {}, stored = {}, waits = {}, blocked = {} }
+  local states, foreign, under = {}, 0, stored_under(items)
   for _, item in ipairs(items) do
     if item[1] == JOB then
-      local _, id, record, node, own, start, number, on_failure = unpack(item)
-      local existed = exists(item, nonce)
+      local id = item[2]
+      local existed = exists(item, under[id], nonce)
       if not existed or existed == EXISTED then
         states[#states + 1], states[#states + 2] = id, existed and flows.FOREIGN or flows.OPEN
       end
       if existed == EXISTED then
         foreign = foreign + 1
       elseif not existed then
-        if own == 1 then
-          clear(id)
+        if under[id] then
+          clear(id, under[id])
         end
-        local n = #ids + 1
-        ids[n], records[n], starts[n] = id, record, start
-        stored[2 * n - 1], stored[2 * n] = id, record
-        meta.note_size(#record)
-        if number > 0 then
-          held[id] = true
-          call('HSET', keys.of('inputs', node), edges.ON_FAILURE, on_failure, edges.START, string.format('%.0f', start))
-          call('HSET', rare_keys.waits, node, number)
-          call('SADD', rare_keys.blocked, id)
-        end
+        store_job(batch, item)
       end
     end
   end
-  if #stored > 0 then
-    call('HSET', keys.jobs, unpack(stored))
-    meta.count('added', #ids)
-    if clock.recording then
-      events().added(stored)
-    end
-  end
+  write_jobs(batch)
   if flow ~= '' and #states > 0 then
     call('HSET', flows.key(flow), unpack(states))
     if foreign > 0 then
       flows.leave_out(flow, foreign)
     end
   end
-  return ids, records, starts, held
+  return batch.ids, batch.records, batch.starts, batch.held
 end
 
 -- The nodes of dependencies: those outside of the flow were noted when they were held.
@@ -138,24 +187,20 @@ local function nodes_of(list, nonce)
   return nodes
 end
 
--- Stores some dependencies of a job. Appends those that have ended to `known`; `change`: how often nodes are used more.
+-- Stores dependencies of a job that has several. Appends those that have ended to `known`; `change`: how often nodes are used more.
 local function store_edges(item, nonce, known, change)
   local _, id, node, _, list = unpack(item)
   local key, fields, nodes = keys.of('inputs', node), {}, nodes_of(list, nonce)
-  if not call('HGET', rare_keys.waits, node) then
-    -- The job existed, or was deleted.
-    return
-  end
   local outcomes = call('HMGET', rare_keys.outputs, unpack(nodes))
   for i, other in ipairs(nodes) do
     local dependency = list[2 * i - 1]
     if call('HEXISTS', key, dependency) == 0 then
-      fields[#fields + 1], fields[#fields + 2] = dependency, edges.OPEN .. other
+      fields[#fields + 1], fields[#fields + 2] = dependency, inputs.OPEN .. other
       change[other] = (change[other] or 0) + 1
       if outcomes[i] then
         known[#known + 1] = { node, id, other, dependency, string.sub(outcomes[i], 1, 1) }
       else
-        call('RPUSH', keys.of('after', other), node .. ':' .. id)
+        call('RPUSH', keys.of('after', other), dependents.entry(node, id))
       end
     end
   end
@@ -164,29 +209,91 @@ local function store_edges(item, nonce, known, change)
   end
 end
 
--- Dependencies of jobs as they are shown.
-local function note_edges(item, flow)
-  local names = {}
-  for i = 1, #item[5], 2 do
-    names[#names + 1] = item[5][i]
+-- The same for jobs with one dependency each: {item, value in `waits`}, ...
+local function store_only_edges(singles, nonce, known, change)
+  local others, waits, uses = {}, {}, {}
+  for i, one in ipairs(singles) do
+    others[i] = nodes_of(one[1][5], nonce)[1]
   end
-  call('HSET', keys.of('flow_edges', flow), item[2] .. '\1' .. item[4], cmsgpack.pack(names))
-end
-
-local function store_part(part, nonce, flow)
-  local known, change = {}, {}
-  local ids, records, starts, held = store_jobs(part, nonce, flow)
-  for _, item in ipairs(part) do
-    if item[1] == EDGES then
-      store_edges(item, nonce, known, change)
-      if flow ~= '' then
-        note_edges(item, flow)
+  local used, outcomes = call('HMGET', rare_keys.uses, unpack(others)), call('HMGET', rare_keys.outputs, unpack(others))
+  local new = {}
+  for i, one in ipairs(singles) do
+    local _, id, node, _, list = unpack(one[1])
+    local on_failure, _, stored = inputs.read(one[2])
+    local other = others[i]
+    if stored == '' then
+      waits[#waits + 1], waits[#waits + 2] = node, inputs.only(on_failure, inputs.OPEN, other, list[1])
+      if not used[i] and not new[other] then
+        new[other] = true
+        uses[#uses + 1], uses[#uses + 2] = other, dependents.only(dependents.entry(node, id))
+      else
+        change[other] = (change[other] or 0) + 1
+        if outcomes[i] then
+          known[#known + 1] = { node, id, other, list[1], string.sub(outcomes[i], 1, 1) }
+        else
+          call('RPUSH', keys.of('after', other), dependents.entry(node, id))
+        end
       end
     end
   end
-  edges.use(change)
-  script.in_hand[#script.in_hand + 1] = ids
-  beginnings.start(ids, records, starts, held)
+  if #waits > 0 then
+    call('HSET', rare_keys.waits, unpack(waits))
+  end
+  if #uses > 0 then
+    call('HSET', rare_keys.uses, unpack(uses))
+  end
+end
+
+-- Stores dependencies of the jobs that wait: others existed, or were deleted.
+local function store_all_edges(items, nonce, known, change)
+  local nodes, singles = {}, {}
+  for i, item in ipairs(items) do
+    nodes[i] = item[3]
+  end
+  for i, waits in ipairs(call('HMGET', rare_keys.waits, unpack(nodes))) do
+    if waits and inputs.read(waits) then
+      singles[#singles + 1] = { items[i], waits }
+    elseif waits then
+      store_edges(items[i], nonce, known, change)
+    end
+  end
+  if #singles > 0 then
+    store_only_edges(singles, nonce, known, change)
+  end
+end
+
+-- Dependencies of jobs as they are shown.
+local function note_edges(items, flow)
+  local fields = {}
+  for _, item in ipairs(items) do
+    local names = {}
+    for i = 1, #item[5], 2 do
+      names[#names + 1] = item[5][i]
+    end
+    fields[#fields + 1], fields[#fields + 2] = item[2] .. '\1' .. item[4], cmsgpack.pack(names)
+  end
+  call('HSET', keys.of('flow_edges', flow), unpack(fields))
+end
+
+local function store_part(part, nonce, flow)
+  local known, change, items = {}, {}, {}
+  local ids, records, starts, held = store_jobs(part, nonce, flow)
+  for _, item in ipairs(part) do
+    if item[1] == EDGES then
+      items[#items + 1] = item
+    end
+  end
+  if #items > 0 then
+    store_all_edges(items, nonce, known, change)
+    if flow ~= '' then
+      note_edges(items, flow)
+    end
+  end
+  dependents.use(change)
+  if #ids > 0 then
+    script.in_hand[#script.in_hand + 1] = ids
+    beginnings.start(ids, records, starts, held)
+  end
   edges.settle_known(known)
 end
 
@@ -206,7 +313,7 @@ end
 
 local function remove(nonce)
   local change = read_notes(nonce)
-  edges.use(change)
+  dependents.use(change)
   call('UNLINK', stage_key(nonce))
   call('HDEL', rare_keys.stages, nonce)
 end

@@ -14,6 +14,8 @@ local special = require('special')
 local workers = require('workers')
 local matching = {}
 
+-- Stands for the queue of plain jobs.
+local PLAIN = ''
 -- Members that are read at once while a member for a job is searched.
 local PAGE = 100
 
@@ -187,7 +189,7 @@ function matching.enqueue(ids, records, front)
   local batches, of_queue, of_extra = {}, {}, {}
   for i, id in ipairs(ids) do
     local extra = extras.of(records[i])
-    local entry = of_extra[extra] or queues.of_job(extra).entry
+    local entry = of_extra[extra] or queues.is_plain(extra.priority, extra.task, extra.group) and PLAIN or queues.of_job(extra).entry
     local batch = of_queue[entry]
     of_extra[extra] = entry
     if not batch then

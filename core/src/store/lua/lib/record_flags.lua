@@ -3,7 +3,7 @@ return {
   RESULT = 2,
   CRASHES = 4,
   EXTRAS = 8,
-  -- Scripts must process some of the extras when the job is assigned or finishes.
+  -- Scripts must process some of the extras when the job is assigned.
   CAREFUL = 16,
   -- More workers than allowed crashed in a row while they ran it and others.
   SUSPECT = 32,

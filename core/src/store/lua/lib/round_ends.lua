@@ -16,6 +16,7 @@ local placement = require('placement')
 local rare_keys = require('rare_keys')
 local resources = require('resources')
 local results = require('results')
+local edges = lazy('edges')
 local events = lazy('events')
 local history = lazy('history')
 local limit_lines = lazy('limit_lines')
@@ -124,6 +125,31 @@ local function text_of(value)
   return type(value) == 'string' and value ~= '' and value or nil
 end
 
+-- Places in the details of a completed job with extras.
+local OUTCOME, NODE, FLOW, LIMITS = 4, 12, 13, 14
+
+local function has_only_node(detail)
+  local _, _, _, _, resource, unique, ephemeral_of, timeouts, suspect, then_next_of = unpack(detail)
+  local others = resource ~= '' or unique ~= '' or ephemeral_of ~= '' or timeouts == 1 or suspect == 1 or then_next_of ~= '' or detail[LIMITS]
+  return not others and detail[NODE] ~= ''
+end
+
+local function extra_of(detail)
+  local _, _, _, _, resource, unique, ephemeral_of, timeouts, suspect, then_next_of, for_a_time, node, flow, limits = unpack(detail)
+  return {
+    resource = text_of(resource),
+    unique = text_of(unique),
+    unique_until = for_a_time,
+    ephemeral_of = text_of(ephemeral_of),
+    then_next_of = text_of(then_next_of),
+    node = text_of(node),
+    flow = text_of(flow),
+    total_timeout = timeouts == 1 or nil,
+    suspect = suspect == 1,
+    limits = limits and endings.named_limits(limits),
+  }
+end
+
 -- Completes jobs with extras.
 local function complete_special(ids, details)
   call('HDEL', keys.jobs, unpack(ids))
@@ -139,19 +165,12 @@ local function complete_special(ids, details)
   end
   results.keep(kept, outcomes, ttls, requesters)
   for i, id in ipairs(ids) do
-    local _, _, _, outcome, resource, unique, ephemeral_of, timeouts, suspect, then_next_of, for_a_time, node, flow, limits = unpack(details[i])
-    endings.gone(id, {
-      resource = text_of(resource),
-      unique = text_of(unique),
-      unique_until = for_a_time,
-      ephemeral_of = text_of(ephemeral_of),
-      then_next_of = text_of(then_next_of),
-      node = text_of(node),
-      flow = text_of(flow),
-      total_timeout = timeouts == 1 or nil,
-      suspect = suspect == 1,
-      limits = limits and endings.named_limits(limits),
-    }, outcome, false)
+    local detail = details[i]
+    if has_only_node(detail) then
+      edges().ended(id, { node = detail[NODE], flow = detail[FLOW] }, detail[OUTCOME])
+    else
+      endings.gone(id, extra_of(detail), detail[OUTCOME], false)
+    end
   end
 end
 
