@@ -94,7 +94,7 @@ test-long: build-drivers ## What takes too long for `make test`: every fault wit
 lint: setup build-python build-node ## Formats, warnings and types of every language
 	cargo fmt --all --check
 	cargo clippy --workspace --lib --bins --tests --benches --examples -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --package libswarm --package libswarm-supervisor --package libswarm-common
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --package libswarm --package libswarm-supervisor --package libswarm-common --package libswarm-cli
 	scripts/check_layers.py
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
 	luacheck --quiet --no-color core/src
