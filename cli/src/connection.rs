@@ -8,6 +8,8 @@ use tokio::runtime::Handle;
 use crate::exit::Trouble;
 use crate::global::Global;
 
+/// The name of the master that a command is.
+pub(crate) const MEMBER_NAME: &str = "swarm";
 /// How long leaving may take: what was asked for is done already.
 const LEAVE: Duration = Duration::from_secs(1);
 
@@ -37,7 +39,7 @@ pub(crate) fn named(global: &Global, name: &str) -> Result<Cluster, Trouble> {
         ("tls_verify", &connection.tls_verify),
         ("eviction", &connection.eviction),
         ("timeout", &Some(timeout)),
-        ("name", &Some("swarm".to_owned())),
+        ("name", &Some(MEMBER_NAME.to_owned())),
     ];
     let set = settings.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
     Ok(set.fold(Cluster::builder(name), |builder, (name, value)| builder.option(name, value)).build()?)

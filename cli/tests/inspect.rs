@@ -157,6 +157,13 @@ fn the_doctor_names_what_keeps_jobs_waiting() {
     swarm(&redis, &["jobs"]).ends_with(0);
     swarm(&redis, &["failed"]).ends_with(0);
     swarm(&redis, &["job", "broken"]).ends_with(0);
+    // Keys of another kind are removed, and what can be read is shown.
+    for key in ["{test}:failed", "{test}:index", "{test}:delayed"] {
+        redis.ask::<i64>(&["DEL", key]);
+        redis.ask::<()>(&["SET", key, "junk"]);
+        swarm(&redis, &["status"]).ends_with(0).prints("paused      mails");
+    }
+    swarm(&redis, &["doctor"]).ends_with(0).prints("warning  damage");
 }
 
 #[test]

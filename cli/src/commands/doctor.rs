@@ -252,7 +252,12 @@ async fn check_cluster(global: &Global, report: &mut Report) -> Result<(), Troub
             report.error("protocol", error.message(), advice);
         }
     }
-    match session.get(session.master.snapshot()).await {
+    let mut looked = session.get(session.master.snapshot()).await;
+    if looked.as_ref().is_err_and(|trouble| trouble.kind == ErrorKind::StoreCorrupt.name()) {
+        // The library has repaired it, and counts it.
+        looked = session.get(session.master.snapshot()).await;
+    }
+    match looked {
         Ok(mut snapshot) => {
             without_own(&mut snapshot, &session);
             check_members(&snapshot, report);

@@ -34,6 +34,13 @@ pub(crate) struct Args {
     which: Which,
 }
 
+impl Args {
+    /// Whether nothing is changed.
+    pub(crate) fn reads(&self) -> bool {
+        self.action.is_none()
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Run failed jobs again, with all their retries: those that match, or all.

@@ -23,6 +23,13 @@ pub(crate) struct Args {
     name: Option<String>,
 }
 
+impl Args {
+    /// Whether nothing is changed.
+    pub(crate) fn reads(&self) -> bool {
+        self.action.is_none()
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Set the figures of a limit for the whole cluster.

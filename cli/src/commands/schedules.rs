@@ -26,6 +26,13 @@ pub(crate) struct Args {
     after: Option<String>,
 }
 
+impl Args {
+    /// Whether nothing is changed.
+    pub(crate) fn reads(&self) -> bool {
+        self.action.is_none()
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Add the job of a schedule now, beside its slots.

@@ -2,11 +2,11 @@
 
 use libswarm::{MemberInfo, Role, Snapshot};
 
-use crate::connection::Session;
+use crate::connection::{MEMBER_NAME, Session};
 use crate::exit::{Exit, Trouble};
 use crate::output::table::table;
 use crate::output::times::{duration, relative};
-use crate::output::{Color, Output};
+use crate::output::{Color, Output, count};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {}
@@ -42,7 +42,8 @@ pub(crate) async fn run(_: &Args, session: &Session, output: &Output) -> Result<
     output.line(format!("jobs now    {}", line(&now)))?;
     output.line(format!("in total    {}", line(&totals)))?;
     if stats.damaged > 0 {
-        output.line(output.paint(Color::Yellow, &format!("damaged     {} records were repaired or set aside", stats.damaged)))?;
+        output
+            .line(output.paint(Color::Yellow, &format!("damaged     {} repaired or removed", count(stats.damaged, "record"))))?;
     }
     if !snapshot.paused.is_empty() {
         output.line(output.paint(Color::Yellow, &format!("paused      {}", tasks(&snapshot.paused))))?;
@@ -67,9 +68,16 @@ pub(crate) async fn run(_: &Args, session: &Session, output: &Output) -> Result<
 
 /// Leaves out the master of this command.
 pub(crate) fn without_own(snapshot: &mut Snapshot, session: &Session) {
-    let own = session.master.incarnation().unwrap_or_default();
+    // Not by its incarnation: Redis may know it before the reply has arrived.
+    let (own, name) = (session.master.incarnation(), rustix::system::uname());
+    let host = name.nodename().to_string_lossy();
+    let is_own = |member: &MemberInfo| {
+        let here =
+            member.role == Role::Master && member.name == MEMBER_NAME && member.pid == std::process::id() && member.host == host;
+        here || own.as_ref() == Some(&member.incarnation)
+    };
     let before = snapshot.members.len();
-    snapshot.members.retain(|member| member.incarnation != own);
+    snapshot.members.retain(|member| !is_own(member));
     snapshot.stats.members -= ((before - snapshot.members.len()) as u64).min(snapshot.stats.members);
 }
 

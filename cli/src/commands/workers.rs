@@ -25,6 +25,13 @@ pub(crate) struct Args {
     group: Option<String>,
 }
 
+impl Args {
+    /// Whether nothing is changed.
+    pub(crate) fn reads(&self) -> bool {
+        self.action.is_none()
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Set how many jobs a worker runs at once.
