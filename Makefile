@@ -26,7 +26,7 @@ help: ## Show this list
 setup: ## Check the toolchains and install the pinned tools (quick when there is nothing to do)
 	@scripts/setup.sh
 
-build: build-c build-python build-node ## Build the C library, the Python package (into .venv) and the Node addon
+build: build-c build-python build-node ## Build the C library, the Python package (into .venv), the Node addon and the program swarm
 
 # In one go, because these crates share what is below them.
 build-c build-node: build-rust
@@ -34,7 +34,10 @@ build-c build-node: build-rust
 build-rust: setup
 	node bindings/node/build.js --package libswarm-ffi --package driver-rust
 
-build-python: setup
+# With the program `swarm`, which the wheel has as a script.
+build-python: build-rust
+	mkdir -p bindings/python/libswarm._native.data/scripts
+	install -m 755 target/release/swarm bindings/python/libswarm._native.data/scripts/swarm
 	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --quiet --manifest-path bindings/python/Cargo.toml
 
 build-drivers: build
@@ -94,7 +97,7 @@ test-long: build-drivers ## What takes too long for `make test`: every fault wit
 lint: setup build-python build-node ## Formats, warnings and types of every language
 	cargo fmt --all --check
 	cargo clippy --workspace --lib --bins --tests --benches --examples -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --package libswarm --package libswarm-supervisor --package libswarm-common
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --package libswarm --package libswarm-supervisor --package libswarm-common --package libswarm-cli
 	scripts/check_layers.py
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
 	luacheck --quiet --no-color core/src
@@ -122,9 +125,9 @@ public-api: setup ## Write the committed list of the public Rust API anew
 docs: ## Render the C API (needs doxygen) and the Rust API as HTML under target/
 	scripts/docs.sh
 
-install: ## Install the C library, header and libswarm.pc under PREFIX (default /usr/local), LIBDIR for the library; DESTDIR for packagers
+install: ## Install the C library, header, libswarm.pc and the program swarm under PREFIX (default /usr/local), LIBDIR for the library; DESTDIR for packagers
 	LIBDIR="$(LIBDIR)" scripts/install.sh "$(PREFIX)" "$(DESTDIR)"
 
 clean: ## Remove everything that was built or installed into the checkout
 	cargo clean
-	rm -rf .venv bindings/node/node_modules bindings/node/*.node
+	rm -rf .venv bindings/node/node_modules bindings/node/*.node bindings/node/swarm.* bindings/python/*.data

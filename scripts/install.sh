@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the C library: install.sh PREFIX [DESTDIR]. Builds it in release mode if that is not done.
+# Installs the C library, and the program swarm with its manual pages and completions: install.sh PREFIX [DESTDIR]. Builds them in release mode if
+# that is not done.
 # PREFIX is where it will be used from, DESTDIR is put before every path that is written, for packagers.
 # LIBDIR is where the library goes, $PREFIX/lib unless set.
 set -euo pipefail
@@ -14,9 +15,11 @@ target=${CARGO_TARGET_DIR:-$PWD/target}
 
 case $(uname -s) in Darwin) built=$target/release/libswarm.dylib ;; *) built=$target/release/libswarm.so ;; esac
 # One that is newer than all its sources needs no cargo, which root may not have.
-sources=(core/src core/Cargo.toml ffi/src ffi/Cargo.toml Cargo.toml Cargo.lock)
-if [ ! -f "$built" ] || [ ! -f "$target/release/libswarm.a" ] || [ -n "$(find "${sources[@]}" -type f -newer "$built" -print -quit)" ]; then
-  "${CARGO:-cargo}" build --release --package libswarm-ffi
+sources=(core/src core/Cargo.toml Cargo.toml Cargo.lock)
+swarm=$target/release/swarm
+current() { [ -f "$1" ] && [ -z "$(find "$2/src" "$2/Cargo.toml" "${sources[@]}" -type f -newer "$1" -print -quit)" ]; }
+if ! current "$built" ffi || ! current "$swarm" cli || [ ! -f "$target/release/libswarm.a" ]; then
+  "${CARGO:-cargo}" build --release --package libswarm-ffi --package libswarm-cli
 fi
 version=$(sed -n 's/^#define SWARM_VERSION "\(.*\)"$/\1/p' include/swarm.h)
 abi=${version%%.*}
@@ -36,6 +39,13 @@ ln -sf "$major" "$lib/$short"
 install -m 644 "$target/release/libswarm.a" "$lib/libswarm.a"
 install -m 644 include/swarm.h "$include/swarm.h"
 sed -e "s|@PREFIX@|$prefix|" -e "s|@LIBDIR@|${LIBDIR:-\${exec_prefix\}/lib}|" -e "s|@VERSION@|$version|" -e "s|@PRIVATE@|$private|" ffi/libswarm.pc.in >"$lib/pkgconfig/libswarm.pc"
+share=$destdir$prefix/share
+mkdir -p "$destdir$prefix/bin" "$share/bash-completion/completions" "$share/zsh/site-functions" "$share/fish/vendor_completions.d"
+install -m 755 "$swarm" "$destdir$prefix/bin/swarm"
+"$swarm" man "$share/man/man1" >/dev/null
+"$swarm" completions bash >"$share/bash-completion/completions/swarm"
+"$swarm" completions zsh >"$share/zsh/site-functions/_swarm"
+"$swarm" completions fish >"$share/fish/vendor_completions.d/swarm.fish"
 echo "installed libswarm $version under $destdir$prefix"
 if [ -z "$destdir" ] && [ "$(uname -s)" = Linux ]; then
   echo "If programs do not find libswarm.so: run ldconfig as root, with $libdir named in /etc/ld.so.conf.d, or set LD_LIBRARY_PATH=$libdir."

@@ -66,7 +66,7 @@ pub use model::flow::{
     AddedFlow, FlowInfo, FlowJob, FlowState, Input, InputOutcome, MAX_AFTER, MAX_FLOW_EDGES, MAX_FLOW_JOBS, NewFlow,
 };
 pub use model::health::{Health, Stats};
-pub use model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
+pub use model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Snapshot};
 pub use model::job::{Failure, FailureReason, Finish, JobData, JobError, JobFailure, Outcome};
 pub use model::job_event::{EventsOptions, JobEvent, JobEventKind, MAX_EVENT_TEXT};
 pub use model::job_options::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob, OnFailure};
@@ -81,6 +81,7 @@ pub use model::payload::{
 #[cfg(feature = "bindings")]
 pub use model::schedule::SCHEDULE_OPTIONS;
 pub use model::schedule::{CatchUp, MAX_CAUGHT_UP, Overlap, Schedule, ScheduleInfo, SchedulePage, Scheduled, Timing};
+pub use model::server::ServerInfo;
 pub use model::unique::{OnConflict, Unique, Until};
 pub use util::completion::Done;
 #[cfg(feature = "bindings")]

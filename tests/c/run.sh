@@ -107,6 +107,9 @@ installed() {
     "libswarm.so.${abi}libswarm.so.$version"
   check install.soname bash -c "readelf -d '$prefix/lib/libswarm.so' | grep -q 'SONAME.*libswarm.so.$abi\]'"
   check install.header cmp include/swarm.h "$prefix/include/swarm.h"
+  check install.program test "$("$prefix/bin/swarm" --version)" = "swarm $version"
+  check install.pages bash -c "grep -q retries '$prefix/share/man/man1/swarm-add.1' && grep -q set-slots '$prefix/share/zsh/site-functions/_swarm' \
+    && bash -n '$prefix/share/bash-completion/completions/swarm' && test -s '$prefix/share/fish/vendor_completions.d/swarm.fish'"
   local staged=$out/stage
   rm -rf "$staged" "$staged-2" "$staged-3"
   # What was built is installed without cargo, which a package may not have any more.

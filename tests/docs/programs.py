@@ -15,6 +15,7 @@ from swarm_support import Redis
 
 SETUPS = Path(__file__).parent / "setups"
 ARCHIVE = ROOT / "target" / "release" / "libswarm.a"
+SWARM = ROOT / "target" / "release" / "swarm"
 RUST = ROOT / "target" / "debug" / "documented"
 # A program that takes longer has hung.
 _END_S = 40.0
@@ -169,6 +170,7 @@ def command_of(program: Program, server: Redis, folder: Path) -> list[str]:
             cli = folder / "redis-cli"
             cli.write_text(f'#!/bin/sh\nexec {shutil.which("redis-cli")} -e -u {server.url} "$@"\n', "utf-8")
             cli.chmod(0o755)
+            (folder / "swarm").symlink_to(SWARM)
             return ["bash", "-euc", f'PATH="{folder}:$PATH"\n{code}']
         case language:
             raise AssertionError(f"blocks of {language} are not run")

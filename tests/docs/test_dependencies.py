@@ -5,7 +5,7 @@ import tomllib
 
 from pages import ROOT, parsed
 
-CRATES = ["core", "core/common", "supervisor", "bindings/host", "ffi", "bindings/python", "bindings/node"]
+CRATES = ["core", "core/common", "supervisor", "bindings/host", "ffi", "bindings/python", "bindings/node", "cli"]
 
 
 def shipped() -> set[str]:
@@ -24,7 +24,7 @@ def test_the_dependencies_are_listed() -> None:
     listed = {
         name
         for where, packages in zip(table.column("where"), table.column("package"), strict=True)
-        if where.partition(" ")[0].rstrip(",") in {"core", "host", "ffi", "python", "node"}
+        if where.partition(" ")[0].rstrip(",") in {"core", "host", "ffi", "python", "node", "cli"}
         for name in re.findall(r"`([\w-]+)`", packages)
     }
     tools = {"maturin", "pytest", "pytest-timeout", "mypy", "ruff", "unasync", "import-linter", "typescript", "ioredis"}

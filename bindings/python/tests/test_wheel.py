@@ -37,6 +37,7 @@ def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     package = {name.removeprefix("libswarm/") for name in names if name.startswith("libswarm/")}
     assert {"__init__.py", "py.typed", "_native.pyi", "_native.abi3.so", "aio/__init__.py"} <= package
+    assert [name for name in names if name.endswith(".data/scripts/swarm")], "the command line"
     assert not [name for name in names if "test" in name or "__pycache__" in name]
     (licence,) = [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]
     assert zipfile.ZipFile(wheel).read(licence) == LICENCE.read_bytes()
@@ -47,6 +48,7 @@ def test_the_source_holds_the_licence(tmp_path: Path) -> None:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=600)
     (source,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(source) as archive:
+        assert not [name for name in archive.getnames() if ".data/" in name], "no program of this machine"
         texts = [archive.extractfile(member) for member in archive.getmembers() if Path(member.name).name == "LICENSE"]
         assert texts
         assert all(text is not None and text.read() == LICENCE.read_bytes() for text in texts)
@@ -57,6 +59,9 @@ def test_the_wheel_installs_and_runs_an_example(wheel: Path, tmp_path: Path, url
     python = tmp_path / "venv" / "bin" / "python"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-index", wheel], check=True, env=environment, timeout=120)
+    swarm = tmp_path / "venv" / "bin" / "swarm"
+    version = subprocess.run([swarm, "--version"], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert version == f"swarm {wheel.name.split('-')[1]}\n"
     example = ROOT.parents[1] / "examples" / "python" / "asyncio_both.py"
     done = subprocess.run(
         [python, example, url], capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=60, check=False

@@ -5,6 +5,8 @@ use tokio::runtime::Handle;
 use super::master::Master;
 use super::worker::Worker;
 use crate::config::options::Options;
+use crate::model::server::ServerInfo;
+use crate::store::examine::examine;
 use libswarm_common::error::{Error, Result};
 
 /// A named cluster at one address. Creating it connects to nothing.
@@ -44,6 +46,13 @@ impl Cluster {
         let master = Master::start(self.options.clone(), &Handle::current())?;
         master.ready().await?;
         Ok(master)
+    }
+
+    /// Connects to the server and returns what it states, within the option `timeout`, also of one that libswarm would not use:
+    /// [`refusal`](ServerInfo::refusal) states why. Changes nothing, and registers no member.
+    pub async fn server(&self) -> Result<ServerInfo> {
+        self.options.check()?;
+        examine(&self.options).await
     }
 
     /// Returns a builder for a worker of this cluster.

@@ -1,7 +1,7 @@
 //! Inspecting the cluster, and changing what the inspection shows.
 
 use super::master::Master;
-use crate::model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
+use crate::model::info::{JobInfo, JobPage, JobState, MemberInfo, Queues, Snapshot};
 use crate::store::codec::{inspect, limit};
 use libswarm_common::error::Result;
 use libswarm_common::id::check_name;
@@ -44,21 +44,13 @@ impl Master {
                 break;
             }
         }
-        all.limits.sort_by(|a, b| a.name.cmp(&b.name));
-        all.limits.dedup_by(|a, b| a.name == b.name);
-        all.paused.sort();
-        let order = |queue: &QueueCount| (std::cmp::Reverse(queue.priority), queue.task.clone());
-        all.queues.sort_by_cached_key(order);
-        // Jobs with a group and others wait in two queues, and plain jobs may, too.
-        all.queues.dedup_by(|other, one| {
-            let same = (other.priority, &other.task) == (one.priority, &one.task);
-            if same {
-                one.waiting += other.waiting;
-                one.groups += other.groups;
-            }
-            same
-        });
+        all.put_in_order();
         Ok(all)
+    }
+
+    /// Returns counts, queues and members with one call, whose work is bounded: of many queues and members only a part.
+    pub async fn snapshot(&self) -> Result<Snapshot> {
+        inspect::snapshot(&self.front.shared.open_store()?.inspect(&["snapshot"]).await?)
     }
 
     /// Returns all live members.

@@ -97,3 +97,50 @@ pub struct Stats {
     /// Completed jobs that are kept.
     pub kept: u64,
 }
+
+impl Stats {
+    /// From the counts in the order of `lua/commands/stats.lua`; `None` if their number is another.
+    pub(crate) fn from_counts(counts: &[u64]) -> Option<Stats> {
+        let &[
+            waiting,
+            active,
+            deleting,
+            delayed,
+            blocked,
+            failed,
+            results,
+            members,
+            added,
+            completed,
+            failures,
+            deleted,
+            crashes,
+            retries,
+            revived,
+            damaged,
+            kept,
+        ] = counts
+        else {
+            return None;
+        };
+        Some(Stats {
+            waiting,
+            active,
+            deleting,
+            delayed,
+            blocked,
+            failed,
+            results,
+            members,
+            added,
+            completed,
+            failures,
+            deleted,
+            crashes,
+            retries,
+            revived,
+            damaged,
+            kept,
+        })
+    }
+}

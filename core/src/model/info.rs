@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use super::as_json::{as_ms, failure, kept_result, optional_time, or_empty, or_zero, payload, raw, time};
+use super::health::Stats;
 use super::job::JobFailure;
 use super::limit::LimitInfo;
 use super::log::LogLine;
@@ -158,6 +159,46 @@ pub struct Queues {
     /// The incarnation of the master that chooses workers, if there is one; as JSON "" for `None`.
     #[serde(serialize_with = "or_empty")]
     pub chooser: Option<String>,
+}
+
+impl Queues {
+    /// Sorts the parts, and joins the counts of the same priority and task.
+    pub(crate) fn put_in_order(&mut self) {
+        self.limits.sort_by(|a, b| a.name.cmp(&b.name));
+        self.limits.dedup_by(|a, b| a.name == b.name);
+        self.paused.sort();
+        self.queues.sort_by_cached_key(|queue| (std::cmp::Reverse(queue.priority), queue.task.clone()));
+        // Jobs with a group and others wait in two queues, and plain jobs may, too.
+        self.queues.dedup_by(|other, one| {
+            let same = (other.priority, &other.task) == (one.priority, &one.task);
+            if same {
+                one.waiting += other.waiting;
+                one.groups += other.groups;
+            }
+            same
+        });
+    }
+}
+
+/// A cluster at one moment, read with one call of bounded work: for displays that refresh often.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
+pub struct Snapshot {
+    /// The counts.
+    pub stats: Stats,
+    /// The first 1,000 queues that are not empty, highest priority first.
+    pub queues: Vec<QueueCount>,
+    /// There are more queues: [`Master::queues`](crate::Master::queues) returns all.
+    pub more_queues: bool,
+    /// Tasks that are paused; `*` stands for all.
+    pub paused: Vec<String>,
+    /// About 100 members, in the order in which they joined.
+    pub members: Vec<MemberInfo>,
+    /// There are more members: [`Master::members`](crate::Master::members) returns all.
+    pub more_members: bool,
+    /// The waiting job that is first in the order of assignment; as JSON "" for `None`.
+    #[serde(serialize_with = "or_empty")]
+    pub first_waiting: Option<String>,
 }
 
 /// A member as it is registered in Redis.

@@ -17,4 +17,5 @@ pub(crate) mod message;
 pub(crate) mod orders;
 pub(crate) mod payload;
 pub(crate) mod schedule;
+pub(crate) mod server;
 pub(crate) mod unique;

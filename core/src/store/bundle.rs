@@ -26,7 +26,7 @@ const COMMANDS: &[(&str, &str)] = files!(
 #[rustfmt::skip]
 const LIB: &[(&str, &str)] = files!(
     "lib":
-    "adding", "admission", "assignment", "beginnings", "blocking", "broadcast", "choice", "chooser", "clock", "conflicts",
+    "adding", "admission", "assignment", "beginnings", "blocking", "broadcast", "choice", "chooser", "clock", "conflicts", "counts",
     "damage", "delays", "deletion", "departure", "dependents", "due", "due_entries", "edge_mending", "edges", "endings", "event_kinds", "events",
     "extras", "failures",
     "fences", "firing", "flow_pages", "flow_stages", "flows", "history", "inbox", "inbox_kinds", "inputs", "kept", "keys", "lean_add",

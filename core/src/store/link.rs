@@ -130,6 +130,20 @@ pub(crate) async fn connect_checked(options: &Options, slot: u16, limit: Duratio
     .await
 }
 
+/// As [`connect`], and returns the reply to INFO, and whether the server can be used.
+pub(super) async fn connect_unchecked(
+    options: &Options,
+    slot: u16,
+    limit: Duration,
+) -> Result<(Connection, String, Result<Server, Error>), Failed> {
+    within(options, limit, async {
+        let (connection, info) = greeted(options, slot, limit, Some(words(&["INFO"]))).await?;
+        let checked = check(options, info.clone());
+        Ok((connection, redis::from_redis_value(info).unwrap_or_default(), checked))
+    })
+    .await
+}
+
 async fn within<T>(options: &Options, limit: Duration, attempt: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
     match tokio::time::timeout(limit, attempt).await {
         Ok(done) => done,

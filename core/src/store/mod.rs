@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod bundle;
 mod events;
+pub(crate) mod examine;
 mod failure;
 pub(crate) mod inbox;
 

@@ -7,7 +7,8 @@ use redis::Value;
 use super::msgpack::Unpack;
 use super::record::{read_outcome, split_record};
 use super::reply::{bytes, unexpected};
-use crate::model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues};
+use crate::model::health::Stats;
+use crate::model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Snapshot};
 use crate::model::job::{FailureReason, JobFailure, Outcome};
 use crate::model::log::LogLine;
 use crate::model::message::Role;
@@ -31,7 +32,10 @@ pub(crate) fn page(reply: &Value) -> Result<JobPage> {
 
 /// Reads a page of queues and adds them to those of earlier pages. Returns the cursor of the next page.
 pub(crate) fn queues(reply: &Value, all: &mut Queues) -> Result<String> {
-    let mut unpack = Unpack::new(bytes(reply)?);
+    read_queues(&mut Unpack::new(bytes(reply)?), all)
+}
+
+fn read_queues(unpack: &mut Unpack, all: &mut Queues) -> Result<String> {
     if unpack.array()? != 4 {
         return Err(unexpected("inspect"));
     }
@@ -50,11 +54,36 @@ pub(crate) fn queues(reply: &Value, all: &mut Queues) -> Result<String> {
 
 /// Reads a page of members. Returns the cursor of the next page, too.
 pub(crate) fn members(reply: &Value) -> Result<(Vec<MemberInfo>, String)> {
-    let mut unpack = Unpack::new(bytes(reply)?);
+    read_members(&mut Unpack::new(bytes(reply)?))
+}
+
+fn read_members(unpack: &mut Unpack) -> Result<(Vec<MemberInfo>, String)> {
     let count = unpack.array()?;
     let next = unpack.text()?.to_owned();
-    let members = (1..count).map(|_| read_member(&mut unpack)).collect::<Result<_>>()?;
+    let members = (1..count).map(|_| read_member(unpack)).collect::<Result<_>>()?;
     Ok((members, next))
+}
+
+pub(crate) fn snapshot(reply: &Value) -> Result<Snapshot> {
+    let mut unpack = Unpack::new(bytes(reply)?);
+    if unpack.array()? != 4 {
+        return Err(unexpected("inspect"));
+    }
+    let counts: Vec<u64> = (0..unpack.array()?).map(|_| Ok(unpack.integer()?.max(0) as u64)).collect::<Result<_>>()?;
+    let mut queues = Queues::default();
+    let more_queues = read_queues(&mut unpack, &mut queues)?;
+    let (mut members, more_members) = read_members(&mut unpack)?;
+    queues.put_in_order();
+    members.sort_by(|a, b| (a.joined_at, &a.incarnation).cmp(&(b.joined_at, &b.incarnation)));
+    Ok(Snapshot {
+        stats: Stats::from_counts(&counts).ok_or_else(|| unexpected("inspect"))?,
+        queues: queues.queues,
+        paused: queues.paused,
+        members,
+        more_queues: !more_queues.is_empty(),
+        more_members: !more_members.is_empty(),
+        first_waiting: Some(legible(unpack.string()?)).filter(|id| !id.is_empty()),
+    })
 }
 
 fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {

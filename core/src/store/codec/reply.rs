@@ -220,36 +220,14 @@ pub(crate) fn strings(reply: Value) -> Result<Vec<Vec<u8>>> {
 }
 
 pub(crate) fn stats(reply: Value) -> Result<Stats> {
-    let mut counts = array(reply)?.into_iter();
-    let mut next = || match counts.next() {
-        Some(Value::Int(count)) => Ok(count.max(0) as u64),
-        Some(_) => Ok(0),
-        None => Err(unexpected("stats")),
-    };
-    // In the order of `stats.lua`.
-    let stats = Stats {
-        waiting: next()?,
-        active: next()?,
-        deleting: next()?,
-        delayed: next()?,
-        blocked: next()?,
-        failed: next()?,
-        results: next()?,
-        members: next()?,
-        added: next()?,
-        completed: next()?,
-        failures: next()?,
-        deleted: next()?,
-        crashes: next()?,
-        retries: next()?,
-        revived: next()?,
-        damaged: next()?,
-        kept: next()?,
-    };
-    match counts.next() {
-        Some(_) => Err(unexpected("stats")),
-        None => Ok(stats),
-    }
+    let counts: Vec<u64> = array(reply)?
+        .iter()
+        .map(|count| match count {
+            Value::Int(count) => (*count).max(0) as u64,
+            _ => 0,
+        })
+        .collect();
+    Stats::from_counts(&counts).ok_or_else(|| unexpected("stats"))
 }
 
 pub(crate) fn array(value: Value) -> Result<Vec<Value>> {

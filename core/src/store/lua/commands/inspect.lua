@@ -2,12 +2,13 @@
 -- KEYS  the fixed keys
 -- ARGV  'job', id | 'jobs', state (waiting, active, delayed, blocked, failed, completed), cursor ('' = from the start), how many | 'counts', cursor |
 --       'members', cursor | 'limits', cursor | 'limit', name | 'flow', id of a flow or of a job, cursor | 'inputs', node of a job, cursor |
---       'outputs', nodes (msgpack)
+--       'outputs', nodes (msgpack) | 'snapshot'
 -- Returns  msgpack: a job: {id, state, record, owner, due in ms or 0, progress, reason, error text, time in ms at which it ended, traceback, outcome,
 --       log (msgpack, only of a single job; or '')}, or '' if there is none |
 --       {cursor of the next page or '', job, ...} | {{{priority, task, number, groups}, ...}, {paused task, ...}, chooser or '', cursor} |
 --       flow: {id, cursor, cancel_rest, jobs, id, state, ..., {id, {dependency, ...}, ...}}, or '' if there is none | inputs: {cursor, what a failed
 --       dependency does, id, letter and node, ...} | outputs: {letter and outcome, ...}, of as many nodes as fit in a call, at least one |
+--       {counts, the first page of 'counts', the first page of 'members', id of the first waiting job or ''} |
 --       {cursor, {inc, ms until its lease ends, active, credit, name, value, ...}, ...} | {cursor, limit, ...}, see limit_state.describe | a limit
 local chooser = require('chooser')
 local clock = require('clock')
@@ -27,6 +28,7 @@ local record = require('record')
 local reply = require('reply')
 local values = require('values')
 local workers = require('workers')
+local counts = lazy('counts')
 local limit_state = lazy('limit_state')
 local flow_pages = lazy('flow_pages')
 local logs = lazy('logs')
@@ -121,10 +123,10 @@ local function page_of_counts(cursor)
   local priority = string.match(cursor, '^(-?%d+)[*:]')
   local from = priority and pages.behind_queue(cursor, tonumber(priority)) or 0
   local found, entries = queues.page(from, QUEUES)
-  local counts = {}
+  local noted = {}
   local function note(queue_priority, task, number, groups)
     if number > 0 then
-      counts[#counts + 1] = { string.format('%.0f', queue_priority), task, number, groups }
+      noted[#noted + 1] = { string.format('%.0f', queue_priority), task, number, groups }
     end
   end
   for _, queue in ipairs(found) do
@@ -140,7 +142,7 @@ local function page_of_counts(cursor)
     paused = call('SMEMBERS', rare_keys.paused)
   end
   local last = found[#found]
-  return { counts, paused, chooser.incarnation(), entries == QUEUES and last and last.entry or '' }
+  return { noted, paused, chooser.incarnation(), entries == QUEUES and last and last.entry or '' }
 end
 
 local function describe_member(inc)
@@ -202,5 +204,8 @@ elseif what == 'inputs' then
   return reply(cmsgpack.pack(flow_pages().inputs(ARGV[2], ARGV[3])))
 elseif what == 'outputs' then
   return reply(cmsgpack.pack(flow_pages().outputs(cmsgpack.unpack(ARGV[2]))))
+elseif what == 'snapshot' then
+  local first = pages.jobs('waiting', '', 1)[1] or ''
+  return reply(cmsgpack.pack({ counts().all(), page_of_counts(''), page_of_members(''), first }))
 end
 return reply(cmsgpack.pack(page_of_members(ARGV[2])))
