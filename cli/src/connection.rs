@@ -100,6 +100,11 @@ impl Session {
 
     /// Leaves the cluster.
     pub(crate) async fn close(self) {
+        self.leave().await;
+    }
+
+    /// As [`Session::close`], for a session that others use, too.
+    pub(crate) async fn leave(&self) {
         // If Redis is away, the lease ends by itself.
         let _ = tokio::time::timeout(LEAVE, self.master.close()).await;
     }

@@ -6,6 +6,7 @@ mod args;
 mod commands;
 mod confirm;
 mod connection;
+mod dashboard;
 mod exit;
 mod find;
 mod global;

@@ -79,8 +79,20 @@ impl Which {
     }
 }
 
+/// An error without what differs between jobs: numbers, and words with digits in them, are replaced by `#`.
+pub(crate) fn fingerprint(error: &str) -> String {
+    let mut out = String::new();
+    let is_end = |character: char| !(character.is_alphanumeric() || character == '_');
+    for part in error.split_inclusive(is_end) {
+        let word = part.trim_end_matches(is_end);
+        out += if word.contains(|character: char| character.is_ascii_digit()) { "#" } else { word };
+        out += &part[word.len()..];
+    }
+    out
+}
+
 /// The reason and the first line of the error.
-fn error_of(job: &JobInfo) -> (String, String) {
+pub(crate) fn error_of(job: &JobInfo) -> (String, String) {
     let failure = job.failure.as_ref();
     let text = failure.map(|failure| failure.message.lines().next().unwrap_or_default().to_owned());
     (failure.map_or_else(String::new, |failure| failure.reason.name().to_owned()), text.unwrap_or_default())

@@ -3,6 +3,7 @@
 pub(crate) mod add;
 pub(crate) mod cancel;
 pub(crate) mod completions;
+pub(crate) mod dashboard;
 pub(crate) mod doctor;
 pub(crate) mod drain;
 pub(crate) mod events;
@@ -63,6 +64,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<Exit, Trouble> {
         Command::Events(args) => events::run(&args, global, output).await,
         Command::Send(args) => with(global, async |session| send::run(&args, session, output).await).await,
         Command::Run(args) => run::run(&args, global, output).await,
+        Command::Dashboard(args) => dashboard::run(&args, global, output).await,
         Command::Up(args) => up::run(&args, output).await,
         Command::Completions(args) => completions::run(&args, Cli::command(), output),
         Command::Man(args) => man::run(&args, Cli::command(), output),
