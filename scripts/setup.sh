@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Prepares a checkout for building and testing: checks the toolchains, installs missing system tools (only as root, only with
-# apt), makes .venv with the pinned Python tools and installs the Node tools. Quick when there is nothing to do.
+# apt), makes .venv with the pinned Python tools and installs the Node tools. Quick when there is nothing to do. With --browser it
+# wants Chromium, too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +14,7 @@ declare -A package=(
   [pkg-config]=pkg-config [valgrind]=valgrind [openssl]=openssl [nm]=binutils [faketime]=faketime
   [luacheck]=lua-check
 )
+if [ "${1:-}" = --browser ]; then package+=([chromium]=chromium [chromedriver]=chromium-driver); fi
 missing=()
 for tool in "${!package[@]}"; do
   have "$tool" || missing+=("${package[$tool]}")

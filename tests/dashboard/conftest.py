@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from selenium import webdriver
+from selenium.webdriver import Chrome
 from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.remote.webdriver import WebDriver
 from swarm_support import Redis
 from viewer import Dashboard, Page, Swarm
 
@@ -29,7 +29,7 @@ def dashboard(swarm: Swarm) -> Callable[..., Dashboard]:
 
 
 @pytest.fixture(scope="session")
-def driver() -> Iterator[WebDriver]:
+def driver() -> Iterator[Chrome]:
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     quiet = ["disable-quic", "no-first-run", "disable-background-networking", "disable-component-update", "disable-sync"]
@@ -42,7 +42,7 @@ def driver() -> Iterator[WebDriver]:
 
 
 @pytest.fixture
-def browse(driver: WebDriver) -> Iterator[Callable[[Dashboard], Page]]:
+def browse(driver: Chrome) -> Iterator[Callable[[Dashboard], Page]]:
     driver.get_log("browser")
     yield lambda dashboard: Page(driver, dashboard.url)
     driver.get("about:blank")

@@ -144,7 +144,7 @@ def test_the_keyboard_is_enough(swarm: Swarm, dashboard: Start, browse: Browse) 
     page.shows("job-0", "job-2")
     page.press("jj")
     page.driver.execute_script("document.activeElement.blur()")
-    page.press(["Enter"])  # type: ignore[arg-type]
+    page.press(["Enter"])
     page.shows("job-1", "Show payload and result")
     page.press("?")
     page.shows("Next, previous row")
@@ -155,11 +155,11 @@ def test_light_and_dark(dashboard: Start, browse: Browse) -> None:
     backs = []
     for scheme in ("light", "dark"):
         features = [{"name": "prefers-color-scheme", "value": scheme}]
-        page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})  # type: ignore[attr-defined]
+        page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         page.open("overview")
         page.shows("live")
         backs.append(page.driver.execute_script("return getComputedStyle(document.body).backgroundColor"))
-    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})  # type: ignore[attr-defined]
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     assert backs == ["rgb(255, 255, 255)", "rgb(17, 20, 24)"]
 
 
@@ -197,7 +197,7 @@ def test_an_empty_cluster_says_so(dashboard: Start, browse: Browse) -> None:
 
 def test_arguments_are_checked(swarm: Swarm) -> None:
     def refused(*arguments: str) -> str:
-        command = [SWARM, "dashboard", *arguments]
+        command = [str(SWARM), "dashboard", *arguments]
         done = subprocess.run(command, env=swarm.environment, capture_output=True, text=True, timeout=20, check=False)
         assert done.returncode == 2, done.stderr
         return done.stderr

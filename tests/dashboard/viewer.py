@@ -5,14 +5,15 @@ import os
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver import Chrome
 from swarm_support import Redis, wait_until
 
 ROOT = Path(__file__).parents[2]
-SWARM = ROOT / "target" / "debug" / "swarm"
+SWARM = ROOT / "target" / "release" / "swarm"
 CLUSTER = "mail"
 
 
@@ -84,7 +85,7 @@ class Dashboard:
 class Page:
     """A page in a browser."""
 
-    def __init__(self, driver: WebDriver, url: str) -> None:
+    def __init__(self, driver: Chrome, url: str) -> None:
         self.driver, self.url = driver, url
 
     def open(self, path: str) -> None:
@@ -110,7 +111,7 @@ class Page:
 
         wait_until(clicked, within, f"`{name}` to click")
 
-    def press(self, keys: str) -> None:
+    def press(self, keys: Iterable[str]) -> None:
         for key in keys:
             script = "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: arguments[0], bubbles: true}))"
             self.driver.execute_script(script, key)
