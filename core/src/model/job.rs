@@ -148,10 +148,8 @@ pub struct JobData {
     pub(crate) progressed: AtomicBool,
     /// This execution has written to the log.
     pub(crate) logged: AtomicBool,
-    /// From when the job waited, on the cluster's clock in ms; `None` if its record does not have it.
+    /// From when the job waited, if its record has it: on the cluster's clock in ms; once the worker has it, on the clock of leases in µs.
     pub(crate) waits_from: Option<u64>,
-    /// The same on the clock of leases in µs, set when the job has arrived.
-    pub(crate) waited_from: Option<u64>,
     /// When the program took the job, on the clock of leases in µs; 0 before.
     pub(crate) started: AtomicU64,
     /// When its handler ended, likewise.
@@ -174,7 +172,6 @@ impl JobData {
             progressed,
             logged: AtomicBool::new(false),
             waits_from: None,
-            waited_from: None,
             started: AtomicU64::new(0),
             returned: AtomicU64::new(0),
         }

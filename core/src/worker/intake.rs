@@ -37,7 +37,7 @@ impl Task {
                 Ok(data) if self.is_full() || self.quotas.exceed(data.priority()) => self.send_back(Ok(data)),
                 Ok(mut data) => {
                     let from = data.waits_from.and_then(|from| self.shared.clock.local(from));
-                    data.waited_from = from.map(|from| from.as_micros() as u64);
+                    data.waits_from = from.map(|from| from.as_micros() as u64);
                     let data = Arc::new(data);
                     let run_timeout = data.extras.as_ref().and_then(|extras| extras.run_timeout);
                     if let Some(limit) = run_timeout.into_iter().chain(data.suspect.then_some(TRIAL)).min() {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use crate::model::job::JobData;
 use crate::model::metrics::{Ended, Histogram};
@@ -29,8 +28,8 @@ impl Measures {
         let started = known(&job.started);
         let run = started.zip(known(&job.returned)).map(|(started, returned)| returned.saturating_sub(started));
         let first = job.attempt() == 1 && ended != Ended::Released;
-        let wait = started.zip(job.waited_from).filter(|_| first).map(|(started, from)| started.saturating_sub(from));
-        let bucket = |micros: Option<u64>| micros.map(|micros| Histogram::bucket_of(Duration::from_micros(micros)));
+        let wait = started.zip(job.waits_from).filter(|_| first).map(|(started, from)| started.saturating_sub(from));
+        let bucket = |micros: Option<u64>| micros.map(Histogram::bucket_of);
         self.note(ended, bucket(wait), bucket(run), job.task())
     }
 

@@ -86,8 +86,7 @@ fn waits_from(job: &NewJob, now: u64) -> u64 {
         Start::After(delay) => delay,
         Start::At(time) => time.duration_since(SystemTime::now()).unwrap_or_default(),
     };
-    let debounce = job.extras.as_ref().and_then(|extras| extras.debounce).unwrap_or_default();
-    now.saturating_add(delay.max(debounce).as_millis() as u64).min((1 << (8 * TIME)) - 1)
+    now.saturating_add(delay.as_millis() as u64).min((1 << (8 * TIME)) - 1)
 }
 
 /// The part of a record before its payload. Separate, because inspections need not copy the payload.

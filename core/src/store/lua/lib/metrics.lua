@@ -3,11 +3,11 @@
 -- these counts to the slots in `metrics`.
 local clock = require('clock')
 local keys = require('keys')
-local rare_keys = require('rare_keys')
 local script = require('script')
 local damage = lazy('damage')
 local extras = lazy('extras')
 local metric_tasks = lazy('metric_tasks')
+local rare_keys = lazy('rare_keys')
 local record = lazy('record')
 local call = redis.call
 
@@ -63,7 +63,7 @@ end
 
 -- Fields that are new in their minute: their tasks get indexes. Those of tasks without one, or beyond the limit, are counted with the other tasks.
 local function limit(key, new, size)
-  local tasks = metric_tasks().read(call('HGET', rare_keys.metrics, 'tasks'))
+  local tasks = metric_tasks().read(call('HGET', rare_keys().metrics, 'tasks'))
   for _, field in ipairs(new) do
     local task = string.sub(field, 4)
     if size > MOST or metric_tasks().index(tasks, task) == 0 and task ~= metric_tasks().OTHER then
@@ -96,7 +96,7 @@ function script.flush.metrics()
   if #new > 0 then
     local size = call('HLEN', key)
     if size <= #new then
-      call('ZADD', rare_keys.metric_minutes, minute, minute)
+      call('ZADD', rare_keys().metric_minutes, minute, minute)
     end
     limit(key, new, size)
   end
