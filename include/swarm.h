@@ -81,6 +81,9 @@
  *   Flows: Jobs that wait for each other, and are added together.
  *     swarm_master_add_flow swarm_master_flow swarm_job_inputs
  *
+ *   Metrics: What happened to jobs, counted without keeping them.
+ *     swarm_master_metrics swarm_call_text swarm_master_metrics_history
+ *
  *   Events: The transitions of jobs, which a master follows.
  *     swarm_events_new swarm_events_ready swarm_events_free
  *
@@ -2210,6 +2213,46 @@ swarm_call *swarm_master_flow(const swarm_master *master,
  */
 SWARM_MUST_USE
 swarm_call *swarm_job_inputs(const swarm_job *job);
+
+/** @} */
+
+/* ===================================================================================================================
+ * Metrics
+ * =================================================================================================================== */
+
+/**
+ * @defgroup metrics Metrics
+ * What happened to jobs, counted without keeping them.
+ * @{
+ */
+
+/**
+ * Starts to read the metrics of the cluster; swarm_call_text answers them in the text format of Prometheus. Counters are exact, and
+ * continue through restarts of members and of Redis.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_master_metrics(const swarm_master *master);
+
+/**
+ * The answer of swarm_master_metrics, UTF-8 with a final NUL. NULL before the call has ended. Valid as long as the call.
+ */
+const char *swarm_call_text(const swarm_call *call);
+
+/**
+ * Starts to read the counts of each task in slots of a minute (`resolution` "minute"; the last 24 hours are kept) or an hour ("hour";
+ * 30 days), from that of `start_ms` until before `end_ms`, in ms since 1970 on Redis' clock; 0 for the first that is kept, or until
+ * now. `task` is NULL for all tasks, "" for jobs without one. swarm_call_json answers a list in the order of time, of objects with
+ * `start_ms`, `task`, `completed`, `failed`, `retried`, `released`, `deleted`, and `wait` and `run`: objects with `count`, `buckets`
+ * (28 numbers, the first of times up to 1 ms, each next one up to twice as long, the last without a bound), and, if there are any,
+ * `p50_ms`, `p95_ms` and `p99_ms`. A slot without ends of jobs has no object. Fails with SWARM_ERR_INVALID_ARGUMENT for another
+ * resolution, or if `start_ms` is later than `end_ms`.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_master_metrics_history(const swarm_master *master,
+                                         const char *resolution,
+                                         uint64_t start_ms,
+                                         uint64_t end_ms,
+                                         const char *task);
 
 /** @} */
 

@@ -6,6 +6,7 @@ import type { Change, ChangedMember, ExitOptions, MemberRef, Message, Receipt, S
 import type { ProcessExit, ProcessId, ProcessInfo, ProcessLine, ProgramOptions, RunningProcess, SupervisorOptions } from "./types/processes.js";
 import type { ChooseOptions, GroupOptions, JobOptions, MasterOptions, RunOptions, WaitOptions, WorkerOptions } from "./types/options.js";
 import type { LimitInfo, LimitOptions } from "./types/limits.js";
+import type { MetricsHistoryOptions, MetricsRow } from "./types/metrics.js";
 import type { EventsOptions, JobEventIterator } from "./types/events.js";
 import type { ScheduleInfo, ScheduleOptions, SchedulePage } from "./types/schedules.js";
 import type { PayloadOf, ResultOf, TaskName, Untyped } from "./types/tasks.js";
@@ -17,6 +18,7 @@ export * from "./types/messages.js";
 export * from "./types/options.js";
 export * from "./types/processes.js";
 export * from "./types/limits.js";
+export * from "./types/metrics.js";
 export * from "./types/events.js";
 export * from "./types/schedules.js";
 export type { TaskHandlers, TaskName, TaskTypes } from "./types/tasks.js";
@@ -301,6 +303,18 @@ export class Master<T = any> extends Member<MemberEvents> {
   jobs(state: JobState, callback: Callback<JobPage>): void;
   jobs(state: JobState, options: { after?: string | null; limit?: number } | undefined, callback: Callback<JobPage>): void;
   /** Counts the waiting jobs by priority and task; also returns the paused tasks. */
+  /** The metrics of the cluster in the text format of Prometheus. Counters are exact, and continue through restarts of members and of Redis. */
+  metrics(): Promise<string>;
+  metrics(callback: Callback<string>): void;
+
+  /**
+   * The counts of each task in minutes or hours, in the order of time. A slot without ends of jobs has no row. Rejects with `InvalidArgumentError` for
+   * another resolution, or if `start` is later than `end`.
+   */
+  metricsHistory(options?: MetricsHistoryOptions | null): Promise<MetricsRow[]>;
+  metricsHistory(callback: Callback<MetricsRow[]>): void;
+  metricsHistory(options: MetricsHistoryOptions | null | undefined, callback: Callback<MetricsRow[]>): void;
+
   queues(): Promise<Queues>;
   queues(callback: Callback<Queues>): void;
   /** Lists all live members. */

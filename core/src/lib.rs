@@ -75,6 +75,7 @@ pub use model::limit::LIMIT_OPTIONS;
 pub use model::limit::{Limit, LimitInfo};
 pub use model::log::{LogLine, MAX_LOG_LINE, MAX_LOG_LINES};
 pub use model::message::{Change, MAX_DATA, MAX_MESSAGE, MemberRef, NewMessage, Receipt, Role, To};
+pub use model::metrics::{BUCKETS, Histogram, MetricsRow, Resolution, TaskCounts};
 pub use model::payload::{
     ContentType, MAX_CHECKPOINT, MAX_ERROR_TEXT, MAX_KEPT_RESULT, MAX_PROGRESS, MAX_RESULT, MAX_TRACEBACK, Payload,
 };

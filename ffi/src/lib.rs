@@ -38,6 +38,7 @@ pub mod member;
 
 pub mod health;
 pub mod messages;
+pub mod metrics;
 
 pub mod choosers;
 pub mod master;

@@ -20,7 +20,7 @@ static void null_objects_are_empty_to_read(void) {
   CHECK(!swarm_outcome_details(NULL)->completed && !swarm_outcome_details(NULL)->existed && swarm_outcome_details(NULL)->result.len == 0);
   CHECK(swarm_outcome_details(NULL)->reason == NULL && swarm_outcome_details(NULL)->message == NULL);
   CHECK(swarm_outcome_details(NULL)->content_type == SWARM_CONTENT_JSON);
-  CHECK(swarm_outcome_details(NULL)->status == SWARM_ERR_INVALID_ARGUMENT && swarm_call_json(NULL) == NULL);
+  CHECK(swarm_outcome_details(NULL)->status == SWARM_ERR_INVALID_ARGUMENT && swarm_call_json(NULL) == NULL && swarm_call_text(NULL) == NULL);
   CHECK(swarm_call_count(NULL) == 0 && swarm_call_outcome(NULL, 0) == NULL && swarm_call_outcome_error(NULL, 0) == NULL);
   CHECK(swarm_call_receipt(NULL) == NULL && swarm_call_stats(NULL) == NULL && swarm_call_id(NULL, 0) == NULL);
   CHECK(swarm_master_member(NULL) == NULL && swarm_worker_member(NULL) == NULL);
@@ -90,6 +90,8 @@ static void null_members_are_refused(void) {
   REFUSED(answered(swarm_master_schedules(NULL, NULL, 1), 1, &json, &error));
   REFUSED(answered(swarm_master_add_flow(NULL, NULL, 0, NULL), 1, &json, &error));
   REFUSED(answered(swarm_master_flow(NULL, "x"), 1, &json, &error));
+  REFUSED(answered(swarm_master_metrics(NULL), 1, &json, &error));
+  REFUSED(answered(swarm_master_metrics_history(NULL, "hour", 0, 0, NULL), 1, &json, &error));
   REFUSED(answered(swarm_job_inputs(NULL), 1, &json, &error));
   REFUSED(swarm_call_end(swarm_events_ready(NULL), 1, &error));
   REFUSED(swarm_worker_set_tasks(NULL, NULL, 0, &error));
@@ -181,6 +183,8 @@ static void null_members_destroy_the_user_data(void) {
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_schedules(NULL, NULL, 1), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_add_flow(NULL, NULL, 0, NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_master_flow(NULL, "x"), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_call_on_done(swarm_master_metrics(NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
+  DESTROYED(REFUSED(swarm_call_on_done(swarm_master_metrics_history(NULL, "hour", 0, 0, NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_job_inputs(NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_call_on_done(swarm_events_ready(NULL), SWARM_NO_TIMEOUT, NULL, data, count_destroy, &error)));
   DESTROYED(REFUSED(swarm_events_new(NULL, NULL, NULL, data, count_destroy, NULL, &error)));

@@ -57,6 +57,15 @@ function schedulesOf({ schedules, next }) {
   return { schedules: schedules.map(scheduleOf), next };
 }
 
+/** The counts of a task in a minute or an hour. */
+function rowOf({ wait, run, ...row }) {
+  return { ...camel(row, { start_ms: "start" }), wait: histogramOf(wait), run: histogramOf(run) };
+}
+
+function histogramOf(histogram) {
+  return camel(histogram, { p50_ms: "p50", p95_ms: "p95", p99_ms: "p99" });
+}
+
 /** A flow, or null. */
 function flowOf(info) {
   return info && camel(info);
@@ -73,4 +82,4 @@ function inputOf({ result_base64: base64, ...input }, parse) {
   return read;
 }
 
-module.exports = { eventOf, flowOf, inputsOf, jobOf, limitOf, memberOf, pageOf, queuesOf, scheduleOf, schedulesOf };
+module.exports = { eventOf, flowOf, inputsOf, jobOf, limitOf, memberOf, pageOf, queuesOf, rowOf, scheduleOf, schedulesOf };

@@ -6,7 +6,7 @@ const { functionOf, invalid, listOf, millisecondsOf, nameOf, namesOf, optionalNa
 const Chooser = require("./chooser.js");
 const Gather = require("./gather.js");
 const { Group, Outcomes } = require("./group.js");
-const { flowOf, jobOf, limitOf, memberOf, pageOf, queuesOf, scheduleOf, schedulesOf } = require("./infos.js");
+const { flowOf, jobOf, limitOf, memberOf, pageOf, queuesOf, rowOf, scheduleOf, schedulesOf } = require("./infos.js");
 const JobEvents = require("./job_events.js");
 const Member = require("./member.js");
 const native = require("./native.js");
@@ -16,6 +16,9 @@ const limitOptions = require("./limit.js");
 const scheduleOptions = require("./schedule.js");
 const bound = require("./scope.js");
 const Wait = require("./wait.js");
+
+/** The end of the year 9999, in milliseconds since 1970. */
+const LATEST = 253402300799000;
 
 /** The default of the number of jobs of a page. */
 const PAGE = 100;
@@ -272,6 +275,21 @@ class Master extends Member {
   /** Counts the waiting jobs by priority and task; also returns the limits and the paused tasks. */
   queues(callback) {
     return this._look(callback, queuesOf, "queues");
+  }
+
+  /** The metrics of the cluster in the text format of Prometheus. */
+  metrics(callback) {
+    return this._look(callback, (text) => text, "metrics");
+  }
+
+  /** The counts of each task in minutes or hours, in the order of time. */
+  metricsHistory(options, callback) {
+    if (typeof options === "function") [options, callback] = [undefined, options];
+    return this._look(callback, (rows) => rows.map(rowOf), "metricsHistory", () => {
+      const { resolution, start, end, task } = optionsOf(options, ["resolution", "start", "end", "task"], "metricsHistory");
+      const timeOf = (value, name) => (value === undefined || value === null ? undefined : millisecondsOf(value, name, 0, LATEST));
+      return [nameOf(resolution ?? "minute", "resolution"), timeOf(start, "start"), timeOf(end, "end"), optionalName(task, "task")];
+    });
   }
 
   /** All live members. */

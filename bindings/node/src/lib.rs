@@ -19,6 +19,7 @@ mod log;
 mod mailbox;
 mod master;
 mod messages;
+mod metrics;
 mod options;
 mod outgoing;
 mod request;

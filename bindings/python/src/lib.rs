@@ -22,6 +22,7 @@ mod master;
 mod members;
 mod messages;
 mod messaging;
+mod metrics_info;
 mod new_job;
 mod options;
 mod package;

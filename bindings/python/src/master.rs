@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use libswarm::{Added, Choosing, Done, Error, ErrorKind, EventsOptions, JobState, NewFlow, NewJob, Options};
 use libswarm_host::lock::{Mutex, MutexGuard};
 use pyo3::prelude::*;
@@ -232,6 +234,26 @@ impl Master {
 
     fn queues(&self) -> PyResult<Call> {
         self.spawn(None, |master| async move { master.queues().await.map(Value::Queues) })
+    }
+
+    fn metrics(&self) -> PyResult<Call> {
+        self.spawn(None, |master| async move { master.metrics().await.map(|text| Value::SomeText(Some(text))) })
+    }
+
+    /// Counts of each task by minutes or hours. Times are in seconds since 1970.
+    fn metrics_history(
+        &self,
+        resolution: &Bound<'_, PyAny>,
+        start: &Bound<'_, PyAny>,
+        end: &Bound<'_, PyAny>,
+        task: &Bound<'_, PyAny>,
+    ) -> PyResult<Call> {
+        let (resolution, task) = (text("resolution", resolution)?, some_text("task", task)?);
+        let ms = |time: Option<Duration>| time.map(|time| time.as_millis() as u64);
+        let (start, end) = (ms(some_duration("start", start)?), ms(some_duration("end", end)?));
+        self.spawn(None, move |master| async move {
+            master.metrics_history_of(&resolution, start, end, task.as_deref()).await.map(Value::Metrics)
+        })
     }
 
     fn members(&self) -> PyResult<Call> {

@@ -1,15 +1,15 @@
 //! The values of calls, and their conversion to Python objects.
 
 use libswarm::{
-    Added, AddedFlow, FlowInfo, Input, JobEvent, JobInfo, JobPage, LimitInfo, MemberInfo, MemberRef, Outcome, Queues, Receipt,
-    Result, ScheduleInfo, SchedulePage, Stats,
+    Added, AddedFlow, FlowInfo, Input, JobEvent, JobInfo, JobPage, LimitInfo, MemberInfo, MemberRef, MetricsRow, Outcome, Queues,
+    Receipt, Result, ScheduleInfo, SchedulePage, Stats,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::choices::Choices;
 use crate::errors::{is_ours, job_failed, to_object};
-use crate::{event_info, flow_info, info, limit_info, messages, payload, schedule_info};
+use crate::{event_info, flow_info, info, limit_info, messages, metrics_info, payload, schedule_info};
 
 /// The value of a call. Contains no Python object, because it may be dropped on a runtime thread.
 pub(crate) enum Value {
@@ -46,6 +46,7 @@ pub(crate) enum Value {
     /// In Python a dict by id.
     Inputs(Vec<Input>),
     Events(Vec<JobEvent>),
+    Metrics(Vec<MetricsRow>),
 }
 
 impl Value {
@@ -96,6 +97,10 @@ impl Value {
             Value::Events(events) => {
                 let events: Vec<_> = events.iter().map(|event| event_info::event(py, event)).collect::<PyResult<_>>()?;
                 PyList::new(py, events)?.into_any()
+            }
+            Value::Metrics(rows) => {
+                let rows: Vec<_> = rows.iter().map(|row| metrics_info::row(py, row)).collect::<PyResult<_>>()?;
+                PyList::new(py, rows)?.into_any()
             }
             Value::Receipt(receipt) => messages::receipt(py, receipt)?,
             Value::Confirmations(members) => PyList::new(py, messages::members(py, members)?)?.into_any(),

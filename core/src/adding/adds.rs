@@ -209,8 +209,8 @@ impl Adds {
         }
     }
 
-    /// Returns the next batch, numbered, or `None` if nothing waits. The rest of a submission that is too large stays for the next batch.
-    pub(crate) fn next_batch(&self, incarnation: &str, number: u64, fresh: &mut Ids) -> Option<Batch> {
+    /// Returns the next batch, numbered, or `None` if nothing waits. `now`: the cluster's time in ms, if it is known. The rest of a submission that is too large stays for the next batch.
+    pub(crate) fn next_batch(&self, incarnation: &str, number: u64, now: Option<u64>, fresh: &mut Ids) -> Option<Batch> {
         if self.len() == 0 {
             return None;
         }
@@ -250,7 +250,7 @@ impl Adds {
                 }
                 let id = job.id.take().unwrap_or_else(|| fresh.next());
                 write_string(&mut body, id.as_bytes());
-                write_record(&mut body, &job, requester);
+                write_record(&mut body, &job, requester, now);
                 largest = largest.max(body.len() - before);
                 submission.added.push(Added { id, existed: false, replaced: false });
                 count += 1;

@@ -56,7 +56,7 @@ async fn add(front: &Arc<Front>, mut plan: Plan) -> Result<AddedFlow> {
     front.adds.settled().await;
     let (ids, flow, durability) = (std::mem::take(&mut plan.ids), plan.flow.clone(), plan.durability);
     let store = shared.open_store()?;
-    let (existed, all) = match store.add_flow(&plan, &shared.incarnation()).await? {
+    let (existed, all) = match store.add_flow(&plan, &shared.incarnation(), shared.clock.now()).await? {
         FlowReply::Stored(existed) => (existed.into_iter().collect::<HashSet<_>>(), false),
         FlowReply::Existed => (HashSet::new(), true),
         FlowReply::Unknown(id) => return Err(plan.unknown(&id)),

@@ -14,6 +14,7 @@ pub(crate) mod job_events;
 mod limits;
 pub(crate) mod master;
 pub(crate) mod messages;
+mod metrics;
 pub(crate) mod process;
 pub(crate) mod process_batches;
 pub(crate) mod schedules;

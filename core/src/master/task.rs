@@ -267,7 +267,8 @@ impl Task {
     fn round_answered(&mut self, sent: Duration, answer: Result<SyncReply, Failed>, calls: &mut Calls) -> Option<Error> {
         calls.sync = None;
         match answer {
-            Ok(SyncReply::Done { next, spread, wanted, .. }) => {
+            Ok(SyncReply::Done { next, spread, wanted, now, .. }) => {
+                self.shared.clock.answered(sent, now);
                 self.shared.extend_schedules(wanted);
                 self.session.renewed(sent);
                 let next = from_now(self.session.next_round(next, spread));

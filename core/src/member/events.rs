@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use crate::model::event::QueuedEvent;
 use crate::model::job::JobData;
+use crate::util::clock::boottime;
 use crate::util::stages::{Stage, mark};
 
 /// The limit of `Ready` and `Error` events; the newest are kept.
@@ -103,9 +104,14 @@ impl Bounds for Kept {
     }
 
     fn taken(&mut self, events: &[QueuedEvent]) {
+        let mut now = 0;
         for event in events {
             match event {
-                QueuedEvent::Add(_) => {
+                QueuedEvent::Add(job) => {
+                    if now == 0 {
+                        now = boottime().as_micros() as u64;
+                    }
+                    job.started.store(now, Ordering::Relaxed);
                     self.taken.adds += 1;
                     self.since_room += 1;
                 }

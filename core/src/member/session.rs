@@ -84,7 +84,8 @@ impl Session {
         loop {
             let (sent, losses) = (boottime(), self.shared.store.losses());
             match self.shared.store.join(&self.incarnation, &fields, &settings, &before).await {
-                Ok(Joined { epoch, next, orders }) => {
+                Ok(Joined { epoch, next, orders, now }) => {
+                    self.shared.clock.answered(sent, now);
                     (self.epoch, self.losses, self.orders) = (epoch, losses, orders);
                     (self.untrimmed, self.last_entry, self.probe) = (0, None, None);
                     self.shared.counts.registrations.fetch_add(1, Ordering::Relaxed);

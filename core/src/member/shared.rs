@@ -17,7 +17,7 @@ use crate::config::options::Options;
 use crate::model::event::QueuedEvent;
 use crate::model::health::{Counts, Health};
 use crate::store::{Store, too_slow};
-use crate::util::clock::boottime;
+use crate::util::clock::{ClusterClock, boottime};
 
 /// See the module.
 pub(crate) struct Shared {
@@ -35,6 +35,7 @@ pub(crate) struct Shared {
     /// Jobs of the batch of adds under way.
     pub(crate) pending_adds: AtomicU64,
     pub(crate) counts: Counts,
+    pub(crate) clock: ClusterClock,
     /// Something may be due earlier than the last round returned.
     pub(crate) round_wanted: Notify,
     pub(super) inbox_connected: Arc<AtomicBool>,
@@ -104,6 +105,7 @@ impl Shared {
             pending: AtomicU64::new(0),
             pending_adds: AtomicU64::new(0),
             counts: Counts::default(),
+            clock: ClusterClock::default(),
             round_wanted: Notify::new(),
             inbox_connected: Arc::new(AtomicBool::new(true)),
             ended: watch::Sender::new(false),

@@ -1,6 +1,6 @@
 //! A job as it is assigned to a worker, and how it finishes.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::job_options::Extras;
@@ -148,6 +148,12 @@ pub struct JobData {
     pub(crate) progressed: AtomicBool,
     /// This execution has written to the log.
     pub(crate) logged: AtomicBool,
+    /// From when the job waited, if its record has it: on the cluster's clock in ms; once the worker has it, on the clock of leases in µs.
+    pub(crate) waits_from: Option<u64>,
+    /// When the program took the job, on the clock of leases in µs; 0 before.
+    pub(crate) started: AtomicU64,
+    /// When its handler ended, likewise.
+    pub(crate) returned: AtomicU64,
 }
 
 impl JobData {
@@ -165,6 +171,9 @@ impl JobData {
             ended,
             progressed,
             logged: AtomicBool::new(false),
+            waits_from: None,
+            started: AtomicU64::new(0),
+            returned: AtomicU64::new(0),
         }
     }
 

@@ -14,6 +14,7 @@ pub(crate) mod job_options;
 pub(crate) mod limit;
 pub(crate) mod log;
 pub(crate) mod message;
+pub(crate) mod metrics;
 pub(crate) mod orders;
 pub(crate) mod payload;
 pub(crate) mod schedule;

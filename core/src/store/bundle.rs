@@ -18,7 +18,7 @@ macro_rules! files {
 #[rustfmt::skip]
 const COMMANDS: &[(&str, &str)] = files!(
     "commands":
-    "add", "await", "choose", "delete", "failed", "flow", "follow", "inspect", "join", "leave", "limit", "listen", "obliterate", "order",
+    "add", "await", "choose", "delete", "failed", "flow", "follow", "inspect", "join", "leave", "limit", "listen", "metrics", "obliterate", "order",
     "pause", "rebalance",
     "repair", "schedule", "send", "stats", "sync",
 );
@@ -30,7 +30,8 @@ const LIB: &[(&str, &str)] = files!(
     "damage", "delays", "deletion", "departure", "dependents", "due", "due_entries", "edge_mending", "edges", "endings", "event_kinds", "events",
     "extras", "failures",
     "fences", "firing", "flow_pages", "flow_stages", "flows", "history", "inbox", "inbox_kinds", "inputs", "kept", "keys", "lean_add",
-    "limit_lines", "limit_state", "limits", "logs", "matching", "mending", "messages", "meta", "notices", "ordering", "orders", "owner",
+    "limit_lines", "limit_state", "limits", "logs", "matching", "mending", "messages", "meta", "metric_folding", "metric_tasks", "metrics", "notices", "oldest",
+    "ordering", "orders", "owner",
     "pages", "pauses", "placement", "places", "positions", "queue_heads", "queues", "ranking", "rare_keys", "reclaim",
     "record", "record_flags", "recovery", "registry", "reply", "resources", "results", "round_ends", "round_replay",
     "round_take", "schedules", "script", "special", "spreading", "suspects", "sweep", "taking", "tick", "timeouts", "tombstones",

@@ -6,7 +6,7 @@ pub(crate) const FIXED: [&str; 12] =
 
 /// Last parts of keys that only some clusters have. `lua/lib/rare_keys.lua` builds them.
 #[cfg(test)]
-pub(crate) const RARE: [&str; 40] = [
+pub(crate) const RARE: [&str; 42] = [
     "delayed",
     "blocked",
     "resources",
@@ -47,11 +47,13 @@ pub(crate) const RARE: [&str; 40] = [
     "limit_turns",
     "stopping_limits",
     "group_waiting",
+    "metrics",
+    "metric_minutes",
 ];
 
 /// First parts of the keys of one resource, task, priority, unique key, limit, node or flow, whose name follows.
 #[cfg(test)]
-pub(crate) const NAMED: [&str; 17] = [
+pub(crate) const NAMED: [&str; 18] = [
     "ready",
     "queues",
     "load",
@@ -69,6 +71,7 @@ pub(crate) const NAMED: [&str; 17] = [
     "turns",
     "group",
     "weights",
+    "metrics",
 ];
 
 /// First parts of the keys of one member; the incarnation follows. Scripts build them with `keys.of`.

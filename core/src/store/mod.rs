@@ -15,6 +15,7 @@ pub(crate) mod codec;
 pub(crate) mod script;
 mod tls;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use tokio::runtime::Handle;
 pub(crate) use codec::flow::FlowReply;
 pub(crate) use codec::reply::{AddReply, Assigned, Joined, SyncReply};
 pub(crate) use codec::slots::Wanted;
-use codec::{flow, limit, message, msgpack, reply, schedule};
+use codec::{flow, limit, message, metrics, msgpack, reply, schedule};
 pub(crate) use events::{EventReader, Followed};
 pub(crate) use failure::Failed;
 use failure::Stage;
@@ -77,6 +78,8 @@ pub(crate) struct SyncCall {
     pub(crate) accepts: Vec<u8>,
     /// The number of the last batch whose reply arrived.
     pub(crate) answered: u64,
+    /// What was measured of the finished jobs, packed, or empty.
+    pub(crate) measured: Vec<u8>,
 }
 
 /// The arguments of `add`. See `lua/commands/add.lua`.
@@ -151,7 +154,7 @@ impl Store {
                 |cmd| {
                     cmd.arg(incarnation).arg(call.number).arg(lease).arg(&call.keep_from).arg(&call.credit);
                     cmd.arg(&call.ended[..]).arg(&call.quotas[..]).arg(&call.values[..]).arg(&call.accepts[..]);
-                    cmd.arg(call.answered)
+                    cmd.arg(call.answered).arg(&call.measured[..])
                 },
             )
             .await?;
@@ -296,11 +299,11 @@ impl Store {
         }
     }
 
-    /// Stores a flow, or the jobs of a call of which some wait for others; see `lua/commands/flow.lua`.
-    pub(crate) async fn add_flow(&self, plan: &Plan, incarnation: &str) -> Result<FlowReply> {
+    /// Stores a flow, or the jobs of a call of which some wait for others; see `lua/commands/flow.lua`. `now`: the cluster's time in ms, if it is known.
+    pub(crate) async fn add_flow(&self, plan: &Plan, incarnation: &str, now: Option<u64>) -> Result<FlowReply> {
         // Longer than a call is repeated.
         let ttl = self.options.timeout + Duration::from_secs(60);
-        let packed = flow::pack(plan, incarnation, ttl.as_millis() as u64);
+        let packed = flow::pack(plan, incarnation, ttl.as_millis() as u64, now);
         let (nonce, header) = (&*plan.nonce, &packed.header);
         if let [part] = &*packed.parts {
             let outside = msgpack::packed_strings(&plan.outside);
@@ -384,6 +387,33 @@ impl Store {
     /// Inspections; see `lua/commands/inspect.lua`.
     pub(crate) async fn inspect(&self, words: &[&str]) -> Result<Value> {
         self.read(|s| &s.inspect, |cmd| cmd.arg(words)).await
+    }
+
+    /// Counts by task; see `lua/commands/metrics.lua`.
+    pub(crate) async fn metric_slots(&self, fields: &[String]) -> Result<metrics::Slots> {
+        let fields = metrics::pack_slots(fields);
+        metrics::slots(&self.read(|s| &s.metrics, |cmd| cmd.arg("slots").arg(&fields[..])).await?)
+    }
+
+    /// The greatest age in ms of the waiting jobs of each task.
+    pub(crate) async fn oldest(&self) -> Result<BTreeMap<String, u64>> {
+        metrics::ages(&self.read(|s| &s.metrics, |cmd| cmd.arg("oldest")).await?)
+    }
+
+    /// A section of what the server shows about itself; `None` if its user may not ask for it.
+    pub(crate) async fn server_info(&self, section: &str) -> Result<Option<String>> {
+        let what = "asking for figures of the server";
+        let limit = self.call_limit();
+        let mut link = self.line.link(limit).await.map_err(|failed| failed.error)?;
+        let mut command = redis::cmd("INFO");
+        command.arg(section);
+        match tokio::time::timeout(limit, link.connection.send_packed_command(&command)).await {
+            Ok(Ok(Value::BulkString(text))) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
+            Ok(Ok(Value::VerbatimString { text, .. })) => Ok(Some(text)),
+            Ok(Ok(_)) => Ok(None),
+            Ok(Err(error)) => Err(Failed::redis(&self.options, Stage::Calling, what, &error).error),
+            Err(_) => Err(Failed::silent(&self.options.address, what, limit).error),
+        }
     }
 
     /// Pauses or resumes a task; `*` stands for all.

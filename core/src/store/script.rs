@@ -106,6 +106,7 @@ scripts! {
     limit: "limit", Adds, "";
     flow: "flow", Adds, "";
     follow: "follow", Frees, "";
+    metrics: "metrics", Reads, "";
 }
 
 impl Script {

@@ -68,7 +68,7 @@ fn valid_record() -> impl Strategy<Value = Vec<u8>> {
                 .resource("r")
                 .backoff(backoff);
             let mut out = Vec::new();
-            write_record(&mut out, &job, "requester");
+            write_record(&mut out, &job, "requester", Some(7));
             crate::store::codec::msgpack::Unpack::new(&out).string().unwrap().to_vec()
         },
     )

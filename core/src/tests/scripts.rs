@@ -58,7 +58,7 @@ impl Bench {
         for (id, _) in jobs {
             write_string(&mut packed, id.as_bytes());
             let before = packed.len();
-            write_record(&mut packed, &NewJob::new(Payload::bytes(id.as_bytes())), "");
+            write_record(&mut packed, &NewJob::new(Payload::bytes(id.as_bytes())), "", None);
             largest = largest.max(packed.len() - before);
         }
         let positions: Vec<u64> = (1..).zip(jobs).filter(|(_, (_, own))| *own).map(|(position, _)| position).collect();
@@ -76,7 +76,7 @@ impl Bench {
         let (answer, _) = tokio::sync::oneshot::channel::<()>();
         job.fresh = false;
         adds.push(crate::adding::Submission::new(vec![job], Box::new(move |_| drop(answer))));
-        let batch = adds.next_batch(member, number, &mut libswarm_common::id::random_ids()).unwrap();
+        let batch = adds.next_batch(member, number, None, &mut libswarm_common::id::random_ids()).unwrap();
         let AddReply::Done { .. } = self.store.add(&batch.call).await.unwrap() else { panic!("unknown member") };
     }
 
@@ -701,7 +701,7 @@ async fn a_batch_with_unique_keys_sent_again_answers_the_same() {
     let jobs = (0..).zip(hows).map(|(n, how)| job(&format!("j{n}"), how)).collect();
     let adds = crate::adding::Adds::default();
     adds.push(crate::adding::Submission::new(jobs, Box::new(|_| ())));
-    let batch = adds.next_batch("w", 3, &mut libswarm_common::id::random_ids()).unwrap();
+    let batch = adds.next_batch("w", 3, None, &mut libswarm_common::id::random_ids()).unwrap();
     for _ in 0..2 {
         let AddReply::Done { existed, .. } = b.store.add(&batch.call).await.unwrap() else { panic!("known") };
         let answers: Vec<_> = existed.iter().map(|job| (job.position, job.other.as_deref().unwrap(), job.replaced)).collect();
@@ -820,7 +820,7 @@ async fn a_key_of_a_wrong_type_is_an_error_once() {
                 number += 1;
                 let adds = crate::adding::Adds::default();
                 adds.push(crate::adding::Submission::new(vec![job.result(true)], Box::new(|_| ())));
-                let batch = adds.next_batch("w", number, &mut libswarm_common::id::random_ids()).unwrap();
+                let batch = adds.next_batch("w", number, None, &mut libswarm_common::id::random_ids()).unwrap();
                 if b.store.add(&batch.call).await.is_err() {
                     errors.push(turn);
                 }

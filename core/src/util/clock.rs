@@ -1,5 +1,6 @@
 //! The clock of leases: it continues while the machine is suspended, and cannot be set.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 /// Time since boot, including suspension.
@@ -30,5 +31,46 @@ pub(crate) async fn reached(deadline: Duration, promptly: bool) {
     let longest = if promptly { Duration::from_millis(250) } else { Duration::MAX };
     while let Some(left) = deadline.checked_sub(boottime()).filter(|left| !left.is_zero()) {
         tokio::time::sleep(left.min(longest)).await;
+    }
+}
+
+/// The clock of the cluster as this member estimates it: the replies of rounds have its time.
+pub(crate) struct ClusterClock {
+    /// Its time minus that of [`boottime`], in ms; `UNKNOWN` before the first reply.
+    offset: AtomicI64,
+}
+
+const UNKNOWN: i64 = i64::MIN;
+/// A reply that took longer does not replace an estimate: its error is half of that at most.
+const PRECISE: Duration = Duration::from_millis(100);
+
+impl Default for ClusterClock {
+    fn default() -> Self {
+        ClusterClock { offset: AtomicI64::new(UNKNOWN) }
+    }
+}
+
+impl ClusterClock {
+    /// A call that was sent at `sent`, on the clock of [`boottime`], was answered now with the cluster's time in ms.
+    pub(crate) fn answered(&self, sent: Duration, time: u64) {
+        let received = boottime();
+        let took = received.saturating_sub(sent);
+        if took <= PRECISE || self.offset.load(Ordering::Relaxed) == UNKNOWN {
+            let middle = sent + took / 2;
+            self.offset.store(time as i64 - middle.as_millis() as i64, Ordering::Relaxed);
+        }
+    }
+
+    /// The cluster's time in ms; `None` before the first reply.
+    pub(crate) fn now(&self) -> Option<u64> {
+        let offset = Some(self.offset.load(Ordering::Relaxed)).filter(|offset| *offset != UNKNOWN)?;
+        u64::try_from(offset.saturating_add(boottime().as_millis() as i64)).ok()
+    }
+
+    /// A time of the cluster in ms as one of [`boottime`]; 0 if it is before that.
+    pub(crate) fn local(&self, time: u64) -> Option<Duration> {
+        let offset = Some(self.offset.load(Ordering::Relaxed)).filter(|offset| *offset != UNKNOWN)?;
+        let local = i64::try_from(time).ok()?.saturating_sub(offset);
+        Some(Duration::from_millis(local.max(0) as u64))
     }
 }

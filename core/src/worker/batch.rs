@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::measures::{Measures, Number};
 use super::outcome::{TARGET, log_failure, reporting};
 use crate::member::Shared;
 use crate::model::event::AcceptedOutcome;
 use crate::model::job::{Finish, JobData, JobError};
 use crate::model::job_options::Extras;
 use crate::model::limit::JobLimit;
+use crate::model::metrics::Ended;
 use crate::model::payload::{MAX_KEPT_RESULT, MAX_RESULT};
 use crate::store::codec::msgpack::{write_array, write_integer, write_signed, write_string, write_string_length};
 use crate::store::codec::record::write_outcome;
@@ -64,6 +66,21 @@ enum End {
 }
 
 impl End {
+    /// How it is counted; `None` if scripts have counted it.
+    fn ended(&self) -> Option<Ended> {
+        match self {
+            End::Complete
+            | End::CompleteAndFree(_)
+            | End::CompleteWithResult { .. }
+            | End::CompleteWithCare { .. }
+            | End::CompleteAndKeep { .. } => Some(Ended::Completed),
+            End::Fail { .. } => Some(Ended::Failed),
+            End::Retry { .. } => Some(Ended::Retried),
+            End::Limited { .. } | End::Release { .. } => Some(Ended::Released),
+            End::Stopped => None,
+        }
+    }
+
     /// The event for a program that subscribes to outcomes.
     fn outcome(&self) -> Option<AcceptedOutcome> {
         match self {
@@ -100,6 +117,12 @@ pub(crate) struct Batch {
     limited_dones: Dones,
     freeing_dones: Dones,
     detailed_dones: Dones,
+    /// What is counted of the jobs, and its numbers by position in each of these lists.
+    measures: Measures,
+    plain_numbers: Vec<Number>,
+    limited_numbers: Vec<Number>,
+    freeing_numbers: Vec<Number>,
+    detailed_numbers: Vec<Number>,
 }
 
 /// The callbacks of a round under way, by position in its batch.
@@ -193,41 +216,58 @@ impl Batch {
             Some((shared, outcome)) => Some(reporting(shared, job, outcome, done)),
             None => done,
         };
-        self.push(job.id.clone(), job.fence, end, done);
+        let number = end.ended().map_or(0, |ended| self.measures.count(ended, job));
+        self.push(job.id.clone(), job.fence, end, done, number);
         true
     }
 
     /// Releases a job that the program has not received.
-    pub(crate) fn release(&mut self, id: impl Into<Vec<u8>>, fence: u64) {
-        self.detailed.push((id.into(), fence, End::Release { careful: true }));
+    pub(crate) fn release(&mut self, job: &JobData) {
+        let number = self.measures.note_unmeasured(Ended::Released, job.task());
+        self.push_detailed(job.id.clone().into_bytes(), job.fence, End::Release { careful: true }, number);
+    }
+
+    /// As `release`, for a job whose record is not known.
+    pub(crate) fn release_unread(&mut self, id: Vec<u8>, fence: u64) {
+        let number = self.measures.note_unmeasured(Ended::Released, "");
+        self.push_detailed(id, fence, End::Release { careful: true }, number);
     }
 
     /// Fails a job whose record or id cannot be read.
     pub(crate) fn corrupt(&mut self, id: Vec<u8>, fence: u64, text: String) {
-        self.detailed.push((id, fence, End::Fail { careful: false, reason: "corrupt", error: text.into() }));
+        let number = self.measures.note_unmeasured(Ended::Failed, "");
+        self.push_detailed(id, fence, End::Fail { careful: false, reason: "corrupt", error: text.into() }, number);
     }
 
     /// Confirms the deletion of a job that is not active.
     pub(crate) fn stopped(&mut self, id: String, fence: u64) {
-        self.push(id, fence, End::Stopped, None);
+        self.push(id, fence, End::Stopped, None, 0);
     }
 
-    fn push(&mut self, id: String, fence: u64, end: End, done: Option<Done<()>>) {
+    fn push_detailed(&mut self, id: Vec<u8>, fence: u64, end: End, number: Number) {
+        self.detailed.push((id, fence, end));
+        self.detailed_numbers.push(number);
+    }
+
+    fn push(&mut self, id: String, fence: u64, end: End, done: Option<Done<()>>, number: Number) {
         let (position, dones) = match end {
             End::Complete => {
                 self.plain.push((id, fence));
+                self.plain_numbers.push(number);
                 (self.plain.len() - 1, &mut self.plain_dones)
             }
             End::CompleteAndFree(Freed::Limits(job)) => {
                 self.limited.push((id, fence, job));
+                self.limited_numbers.push(number);
                 (self.limited.len() - 1, &mut self.limited_dones)
             }
             End::CompleteAndFree(Freed::Resource(resource)) => {
                 self.freeing.push((id, fence, resource));
+                self.freeing_numbers.push(number);
                 (self.freeing.len() - 1, &mut self.freeing_dones)
             }
             end => {
-                self.detailed.push((id.into_bytes(), fence, end));
+                self.push_detailed(id.into_bytes(), fence, end, number);
                 (self.detailed.len() - 1, &mut self.detailed_dones)
             }
         };
@@ -274,6 +314,13 @@ impl Batch {
         }
         let counts = counts.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}"));
         counts.collect::<Vec<_>>().join(", ")
+    }
+
+    /// What was measured of the jobs, packed for `lua/commands/sync.lua`; empty if nothing is counted.
+    pub(crate) fn pack_measures(&self) -> Vec<u8> {
+        let Batch { plain_numbers, limited_numbers, freeing_numbers, detailed_numbers, .. } = self;
+        let numbers = plain_numbers.iter().chain(limited_numbers).chain(freeing_numbers).chain(detailed_numbers);
+        self.measures.pack(numbers)
     }
 
     /// The packed batch, plain jobs first and those with details last, and the callbacks by position.

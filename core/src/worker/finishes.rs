@@ -17,6 +17,9 @@ use crate::util::completion::Done;
 /// A fence, how the job finishes, and the callback that is called when Redis has accepted it.
 pub(crate) type Finished = (u64, Finish, Option<Done<()>>);
 
+/// A finish, and when its handler ended, on the clock of leases.
+pub(crate) type Timed = (Finished, Duration);
+
 /// What is stored with an active job; a later value replaces the earlier one, except lines of its log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Stored {
@@ -55,7 +58,7 @@ pub(crate) struct Finishes {
 
 #[derive(Default)]
 struct Gathered {
-    list: Vec<Finished>,
+    list: Vec<Timed>,
     /// Progress and checkpoints, by fence.
     values: HashMap<(u64, Stored), Vec<u8>>,
     /// Lines of logs, by fence; the newest `MAX_LOG_LINES` of each.
@@ -70,7 +73,7 @@ impl Gathered {
     /// How many of the first finishes fit into a round, at least one if there are any. `weigh` gives the cost of a fence; they cost `most` together.
     fn fitting(&self, most: usize, keeps_completed: bool, weigh: impl Fn(u64) -> usize) -> usize {
         let (mut lines, mut bytes, mut cost) = (0, 0, 0);
-        let fitting = self.list.iter().take_while(|(fence, finish, _)| {
+        let fitting = self.list.iter().take_while(|((fence, finish, _), _)| {
             let fits = lines < MAX_LINES && bytes < MAX_RESULT_BYTES && cost < most;
             cost += weigh(*fence);
             lines += self.lines.get(fence).map_or(0, VecDeque::len);
@@ -91,7 +94,8 @@ impl Finishes {
             return refuse(finishes, &error);
         }
         let first = gathered.list.is_empty();
-        gathered.list.extend(finishes);
+        let now = boottime();
+        gathered.list.extend(finishes.into_iter().map(|finish| (finish, now)));
         drop(gathered);
         if first {
             self.arrived.notify_one();
@@ -104,6 +108,10 @@ impl Finishes {
 
     /// Removes and returns up to `most` of the gathered finishes.
     pub(crate) fn take(&self, most: usize) -> Vec<Finished> {
+        self.take_timed(most).into_iter().map(|(finish, _)| finish).collect()
+    }
+
+    fn take_timed(&self, most: usize) -> Vec<Timed> {
         let mut gathered = self.gathered.lock();
         if gathered.list.len() <= most {
             return std::mem::take(&mut gathered.list);
@@ -113,12 +121,7 @@ impl Finishes {
 
     /// As `take`, for a round: fewer if their jobs have many lines of logs, long results that are kept, or, with `weigh`, options that scripts must
     /// process.
-    pub(crate) fn take_for_round(
-        &self,
-        most: usize,
-        keeps_completed: bool,
-        weigh: Option<impl Fn(u64) -> usize>,
-    ) -> Vec<Finished> {
+    pub(crate) fn take_for_round(&self, most: usize, keeps_completed: bool, weigh: Option<impl Fn(u64) -> usize>) -> Vec<Timed> {
         let gathered = self.gathered.lock();
         let most = match weigh {
             Some(weigh) => gathered.fitting(most, keeps_completed, weigh),
@@ -126,7 +129,7 @@ impl Finishes {
             None => gathered.fitting(most, keeps_completed, |_| 1),
         };
         drop(gathered);
-        self.take(most)
+        self.take_timed(most)
     }
 
     pub(crate) fn push_line(&self, fence: u64, text: String) {

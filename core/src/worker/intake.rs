@@ -35,7 +35,9 @@ impl Task {
             match job {
                 // It was assigned before the worker had fewer slots.
                 Ok(data) if self.is_full() || self.quotas.exceed(data.priority()) => self.send_back(Ok(data)),
-                Ok(data) => {
+                Ok(mut data) => {
+                    let from = data.waits_from.and_then(|from| self.shared.clock.local(from));
+                    data.waits_from = from.map(|from| from.as_micros() as u64);
                     let data = Arc::new(data);
                     let run_timeout = data.extras.as_ref().and_then(|extras| extras.run_timeout);
                     if let Some(limit) = run_timeout.into_iter().chain(data.suspect.then_some(TRIAL)).min() {
@@ -67,8 +69,8 @@ impl Task {
     fn send_back(&mut self, job: Assigned) {
         self.quotas.ended(job.as_ref().map_or(0, |job| job.priority()));
         match job {
-            Ok(job) => self.batch.release(job.id, job.fence),
-            Err(job) => self.batch.release(job.id, job.fence),
+            Ok(job) => self.batch.release(&job),
+            Err(job) => self.batch.release_unread(job.id, job.fence),
         }
     }
 
@@ -167,8 +169,10 @@ impl Task {
                 continue;
             }
             if self.withdraw(fence) {
-                self.forget(fence);
-                self.batch.release(id, fence);
+                match self.forget(fence) {
+                    Some(active) => self.batch.release(&active.job),
+                    None => self.batch.release_unread(id.into_bytes(), fence),
+                }
             } else if let Some(active) = self.active.get(&fence)
                 && !active.job.has_ended()
             {
@@ -200,7 +204,7 @@ impl Task {
         self.emitted -= untaken.len() as u64;
         for job in untaken.into_iter().chain(std::mem::take(&mut self.prefetched)) {
             if self.forget(job.fence).is_some() {
-                self.batch.release(job.id.clone(), job.fence);
+                self.batch.release(&job);
             }
         }
     }

@@ -6,6 +6,7 @@ mod control;
 pub(crate) mod finishes;
 pub(crate) mod handle;
 mod intake;
+pub(crate) mod measures;
 mod outcome;
 mod quotas;
 mod round;

@@ -51,7 +51,7 @@ impl Task {
         let finishes = self.finishes.take_for_round(MAX_FINISHES, self.keeps_completed, self.had_options.then_some(weigh));
         // Values of these jobs were gathered before.
         let any_values = self.finishes.has_values();
-        for (fence, finish, done) in finishes {
+        for ((fence, finish, done), at) in finishes {
             if any_values {
                 for (kind, value) in self.finishes.take_values_of(fence) {
                     self.keep_value(fence, kind, value);
@@ -64,6 +64,7 @@ impl Task {
                 }
                 continue;
             };
+            job.returned.store(at.as_micros() as u64, Ordering::Relaxed);
             let stopped = asked_to_stop && self.closing.is_none();
             let done = match (done, stopped && finish != Finish::Stopped) {
                 (Some(done), true) => {
@@ -166,6 +167,7 @@ impl Task {
         let batch = std::mem::take(&mut self.batch);
         let ended = batch.len();
         let summary = batch.summary();
+        let measured = batch.pack_measures();
         let (packed, dones) = batch.pack(&self.session.incarnation);
         let (mut number, answered) = (0, self.number);
         if !packed.is_empty() || !credit.is_empty() || !accepts.is_empty() || quotas.len() > 1 {
@@ -174,7 +176,7 @@ impl Task {
         }
         let keep_from = self.session.keep_from();
         self.shared.pending.store(ended as u64, Ordering::Relaxed);
-        let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed, quotas, values, accepts, answered });
+        let call = Arc::new(SyncCall { number, keep_from, credit, ended: packed, quotas, values, accepts, answered, measured });
         let losses = self.shared.store.losses();
         Flight { future: self.fly(call.clone(), Duration::ZERO), call, maybe_executed: false, dones, ended, summary, losses }
     }

@@ -207,7 +207,8 @@ impl Task {
     fn round_answered(&mut self, flight: &mut Option<Flight>, sent: Duration, answer: Result<SyncReply, Failed>) -> Option<End> {
         let landed = flight.take()?;
         match answer {
-            Ok(SyncReply::Done { jobs, stale, deleted, next, returned, taken, credit, spread, wanted, keeps_completed }) => {
+            Ok(SyncReply::Done { jobs, stale, deleted, next, returned, taken, credit, spread, now, wanted, keeps_completed }) => {
+                self.shared.clock.answered(sent, now);
                 self.keeps_completed = keeps_completed;
                 self.shared.extend_schedules(wanted);
                 self.session.renewed(sent);

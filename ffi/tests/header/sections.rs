@@ -11,7 +11,7 @@ struct Section {
     modules: &'static [&'static str],
 }
 
-const SECTIONS: [Section; 16] = [
+const SECTIONS: [Section; 17] = [
     Section {
         name: "basics",
         title: "Basics",
@@ -81,6 +81,12 @@ const SECTIONS: [Section; 16] = [
         title: "Flows",
         about: "Jobs that wait for each other, and are added together.",
         modules: &["flows"],
+    },
+    Section {
+        name: "metrics",
+        title: "Metrics",
+        about: "What happened to jobs, counted without keeping them.",
+        modules: &["metrics"],
     },
     Section { name: "events", title: "Events", about: "The transitions of jobs, which a master follows.", modules: &["events"] },
     Section { name: "jobs", title: "Jobs of a worker", about: "The data of an assigned job.", modules: &["job"] },

@@ -265,7 +265,7 @@ void master_driver_obey(master_driver *driver, command *command, line *answer) {
     }
     if (messages_obey((messenger){swarm_master_member(driver->master), driver->events}, command, answer)) return;
     const master_command *const tables[] = {commands, look_commands, choose_commands, control_commands, schedule_commands, limit_commands,
-                                            flow_commands, follow_commands};
+                                            flow_commands, follow_commands, metrics_commands};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         for (const master_command *known = tables[i]; known->name != NULL; known++) {
             if (strcmp(known->name, command->name) == 0) {

@@ -58,13 +58,14 @@ typedef struct master_command {
     swarm_error *(*obey)(swarm_master *master, command *command, line *answer);
 } master_command;
 
-/* In look.c, choose.c, control.c, schedules.c, limits.c, flows.c and follow.c. */
+/* In look.c, choose.c, control.c, schedules.c, limits.c, flows.c, follow.c and metrics.c. */
 extern const master_command look_commands[];
 extern const master_command choose_commands[];
 extern const master_command control_commands[];
 extern const master_command schedule_commands[];
 extern const master_command limit_commands[];
 extern const master_command flow_commands[];
+extern const master_command metrics_commands[];
 extern const master_command follow_commands[];
 /* Ends the follower of the master, if it has one. */
 void follow_end(void);

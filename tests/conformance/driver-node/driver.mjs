@@ -414,6 +414,18 @@ class MasterDriver extends Driver {
         const { name: _name, nextIn, ...info } = await master.limitInfo(fields.name);
         return ok({ rate: "", per: "", burst: "", concurrency: "", ...info, waits: nextIn > 0 });
       }
+      case "metric": {
+        const line = (await master.metrics()).split("\n").find((text) => text.startsWith(`${fields.name} `));
+        return ok({ value: line?.slice(fields.name.length + 1) ?? "" });
+      }
+      case "metrics_history": {
+        const timeOf = (text) => (text === undefined ? undefined : Number(text));
+        const rows = await master.metricsHistory({ ...fields, start: timeOf(fields.start), end: timeOf(fields.end) });
+        const sum = (read) => rows.reduce((total, row) => total + read(row), 0);
+        const counts = ["completed", "failed", "retried", "released", "deleted"].map((name) => [name, sum((row) => row[name])]);
+        const times = { waits: sum(({ wait }) => wait.count), runs: sum(({ run }) => run.count) };
+        return ok({ tasks: [...new Set(rows.map(({ task }) => task))].sort(), ...Object.fromEntries(counts), ...times });
+      }
       case "add_flow": {
         const { id, cancel_rest: cancelRest, payloads: _payloads, ids: _ids, after_each: _after, shape: _shape, ...job } = fields;
         const added = await master.addFlow(flowOf(fields), { ...jobOptionsOf(job), id, cancelRest: cancelRest === "true" });

@@ -378,6 +378,8 @@ class MasterDriver:
                 return self._limit(command, fields)
             case "schedule" | "unschedule" | "pause_schedule" | "resume_schedule" | "run_schedule":
                 return self._change_schedule(command, fields)
+            case "metric" | "metrics_history":
+                return self._metrics(command, fields)
             case "add_flow":
                 return self._add_flow(fields)
             case "flow":
@@ -439,6 +441,19 @@ class MasterDriver:
         if "per" in fields:
             figures["per"] = int(fields["per"]) / 1000
         return Answer().add(existed=master.limit(name, **figures))
+
+    def _metrics(self, command: str, fields: Fields) -> Answer:
+        if command == "metric":
+            lines = self._master.metrics().splitlines()
+            found = [line.removeprefix(fields["name"] + " ") for line in lines if line.startswith(fields["name"] + " ")]
+            return Answer().add(value=found[0] if found else "")
+        start, end = (int(fields[name]) / 1000 if name in fields else None for name in ("start", "end"))
+        rows = self._master.metrics_history(fields["resolution"], start=start, end=end, task=fields.get("task"))  # type: ignore[arg-type]
+        counts = {
+            name: sum(getattr(row, name) for row in rows) for name in ("completed", "failed", "retried", "released", "deleted")
+        }
+        waits, runs = sum(row.wait.count for row in rows), sum(row.run.count for row in rows)
+        return Answer().add(tasks=sorted({row.task for row in rows}), **counts, waits=waits, runs=runs)
 
     def _add_flow(self, fields: Fields) -> Answer:
         """The helpers build chains and the like; other flows are lists."""

@@ -310,6 +310,44 @@ class LimitInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Histogram:
+    """Times by range, in seconds."""
+
+    #: How many there are.
+    count: int
+    #: How many are in each of 28 ranges: up to 1 ms, each next one up to twice as long, the last without a bound.
+    buckets: tuple[int, ...]
+    #: Percentiles, wrong by a factor of 2 at most; None if there are no times.
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsRow:
+    """The counts of one task in one minute or hour."""
+
+    #: When it began, in seconds since 1970 on Redis' clock.
+    start: float
+    #: The task, "" for jobs without one, "other" for tasks after the first 100.
+    task: str
+    #: Jobs that were completed.
+    completed: int
+    #: Jobs that failed permanently.
+    failed: int
+    #: Attempts that failed and were followed by another.
+    retried: int
+    #: Executions whose job waits again without a failed attempt.
+    released: int
+    #: Jobs that were deleted.
+    deleted: int
+    #: How long jobs waited before their first attempt.
+    wait: Histogram
+    #: How long handlers ran, each attempt by itself.
+    run: Histogram
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleInfo:
     """A schedule of the cluster. Times are in seconds, times of day in seconds since 1970 on Redis' clock."""
 

@@ -49,8 +49,9 @@ impl Writer {
     }
 }
 
-/// Packs the jobs. `requester`: the incarnation that awaits the results of those that are awaited; `ttl_ms`: how long the answer is kept.
-pub(crate) fn pack(plan: &Plan, requester: &str, ttl_ms: u64) -> Packed {
+/// Packs the jobs. `requester`: the incarnation that awaits the results of those that are awaited; `ttl_ms`: how long the answer is kept; `now`: the
+/// cluster's time in ms, if it is known.
+pub(crate) fn pack(plan: &Plan, requester: &str, ttl_ms: u64, now: Option<u64>) -> Packed {
     let mut writer = Writer::default();
     for planned in &plan.jobs {
         let job = &planned.job;
@@ -58,7 +59,7 @@ pub(crate) fn pack(plan: &Plan, requester: &str, ttl_ms: u64) -> Packed {
             write_array(out, 9);
             write_string(out, b"j");
             write_string(out, planned.id.as_bytes());
-            write_record(out, job, if job.awaited { requester } else { "" });
+            write_record(out, job, if job.awaited { requester } else { "" }, now);
             write_string(out, planned.node.as_bytes());
             write_integer(out, u64::from(!job.fresh));
             write_signed(out, job.start.as_millis());

@@ -6,6 +6,7 @@ pub(crate) mod flow;
 pub(crate) mod inspect;
 pub(crate) mod limit;
 pub(crate) mod message;
+pub(crate) mod metrics;
 pub(crate) mod msgpack;
 pub(crate) mod record;
 pub(crate) mod reply;

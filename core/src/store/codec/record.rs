@@ -1,16 +1,17 @@
 //! The packed record of a job, and the messages between members and scripts.
 //!
 //! Record: flags (1 byte), [crashes (1)], [length (2, big endian), resource], [result ttl in s (4, big endian), length (1), requester], [failed
-//! attempts (1), length (2, big endian), extras], payload. A plain job uses one byte more than its payload. Flags: 1 the payload is bytes, not
+//! attempts (1), length (2, big endian), extras], payload, [time from which it waits, on the cluster's clock in ms (6, big endian)]. A plain job uses
+//! seven bytes more than its payload. Flags: 1 the payload is bytes, not
 //! JSON; 2 the result is kept; 4 crashes follow; 8 extras follow; 16 scripts must process some of the extras when the job is assigned;
 //! 32 the job is a suspect, because more workers than allowed crashed in a row while they ran it and others; 64 a resource follows, which scripts
-//! read without unpacking extras. Extras are a msgpack map of the options that are set, under the letters below.
+//! read without unpacking extras; 128 the time from which it waits follows the payload. Extras are a msgpack map of the options that are set, under the letters below.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::msgpack::{Unpack, malformed, write_array, write_integer, write_map, write_signed, write_string, write_string_length};
 use crate::model::job::{Failure, FailureReason, JobData, Outcome, ResultWanted};
-use crate::model::job_options::{DEFAULT_RESULT_TTL, Extras, MAX_EXTRAS, NewJob, OnFailure};
+use crate::model::job_options::{DEFAULT_RESULT_TTL, Extras, MAX_EXTRAS, NewJob, OnFailure, Start};
 use crate::model::limit::JobLimit;
 use crate::model::payload::{ContentType, Payload};
 use crate::model::unique::{ON_CONFLICT, OnConflict, Unique, Until, longest_wait};
@@ -25,10 +26,12 @@ const EXTRAS: u8 = 8;
 const CARE: u8 = 16;
 const SUSPECT: u8 = 32;
 const RESOURCE: u8 = 64;
-const KNOWN: u8 = BYTES | RESULT | CRASHES | EXTRAS | CARE | SUSPECT | RESOURCE;
+const TIMED: u8 = 128;
+/// Bytes of the time from which a job waits.
+const TIME: usize = 6;
 
-/// Appends the record as a msgpack string.
-pub(crate) fn write_record(out: &mut Vec<u8>, job: &NewJob, requester: &str) {
+/// Appends the record as a msgpack string. `now`: the cluster's time in ms, if it is known.
+pub(crate) fn write_record(out: &mut Vec<u8>, job: &NewJob, requester: &str, now: Option<u64>) {
     let mut flags = if job.payload.content_type == ContentType::Bytes { BYTES } else { 0 };
     let mut length = 1 + job.payload.bytes.len();
     if job.result {
@@ -48,6 +51,11 @@ pub(crate) fn write_record(out: &mut Vec<u8>, job: &NewJob, requester: &str) {
             length += 3 + extras.len();
         }
     }
+    let waits_from = now.map(|now| waits_from(job, now));
+    if waits_from.is_some() {
+        flags |= TIMED;
+        length += TIME;
+    }
     write_string_length(out, length);
     out.push(flags);
     if flags & RESOURCE != 0 {
@@ -66,6 +74,19 @@ pub(crate) fn write_record(out: &mut Vec<u8>, job: &NewJob, requester: &str) {
         out.extend_from_slice(&extras);
     }
     out.extend_from_slice(&job.payload.bytes);
+    if let Some(time) = waits_from {
+        out.extend_from_slice(&time.to_be_bytes()[8 - TIME..]);
+    }
+}
+
+/// When a job that is added now begins to wait: now, or when its delay is over.
+fn waits_from(job: &NewJob, now: u64) -> u64 {
+    let delay = match job.start() {
+        Start::Now => Duration::ZERO,
+        Start::After(delay) => delay,
+        Start::At(time) => time.duration_since(SystemTime::now()).unwrap_or_default(),
+    };
+    now.saturating_add(delay.as_millis() as u64).min((1 << (8 * TIME)) - 1)
 }
 
 /// The part of a record before its payload. Separate, because inspections need not copy the payload.
@@ -77,14 +98,12 @@ pub(crate) struct Head {
     pub(crate) suspect: bool,
     pub(crate) result: Option<ResultWanted>,
     pub(crate) extras: Option<Box<Extras>>,
+    pub(crate) waits_from: Option<u64>,
 }
 
 /// Splits a record into its head and its payload; `None` if it does not have the format of this protocol.
 pub(crate) fn split_record(record: &[u8]) -> Option<(Head, &[u8])> {
     let (&flags, mut rest) = record.split_first()?;
-    if flags & !KNOWN != 0 {
-        return None;
-    }
     let mut head = Head::default();
     if flags & BYTES != 0 {
         head.content_type = ContentType::Bytes;
@@ -116,6 +135,11 @@ pub(crate) fn split_record(record: &[u8]) -> Option<(Head, &[u8])> {
         head.extras = Some(Box::new(read_extras(extras).ok()?));
         rest = after;
     }
+    if flags & TIMED != 0 {
+        let (payload, time) = rest.split_at_checked(rest.len().checked_sub(TIME)?)?;
+        head.waits_from = Some(time.iter().fold(0, |time, byte| time << 8 | u64::from(*byte)));
+        rest = payload;
+    }
     if !resource.is_empty() {
         head.extras.get_or_insert_default().resource = resource.to_owned();
     }
@@ -128,7 +152,7 @@ pub(crate) fn read_record(id: &str, fence: u64, record: &[u8]) -> Result<JobData
     let (head, payload) = split_record(record).ok_or_else(corrupt)?;
     let mut job = JobData::new(id.to_owned(), Payload { bytes: payload.to_vec(), content_type: head.content_type }, fence);
     (job.crashes, job.failed_attempts, job.suspect) = (head.crashes, head.failed_attempts, head.suspect);
-    (job.result, job.extras) = (head.result, head.extras);
+    (job.result, job.extras, job.waits_from) = (head.result, head.extras, head.waits_from);
     Ok(job)
 }
 
@@ -371,7 +395,7 @@ mod tests {
 
     fn round_trip(job: &NewJob, requester: &str) -> JobData {
         let mut out = Vec::new();
-        write_record(&mut out, job, requester);
+        write_record(&mut out, job, requester, None);
         read_record("id", 7, Unpack::new(&out).string().unwrap()).unwrap()
     }
 

@@ -41,6 +41,8 @@ pub(crate) enum SyncReply {
         credit: Option<u64>,
         /// The time over which members should spread their rounds for the next due entry.
         spread: Duration,
+        /// The cluster's time in ms.
+        now: u64,
         /// Schedules whose next slots this member is to compute.
         wanted: Vec<Wanted>,
         /// The cluster keeps completed jobs.
@@ -85,6 +87,8 @@ pub(crate) struct Joined {
     pub(crate) next: Duration,
     /// Orders that the worker has not confirmed under its incarnation before.
     pub(crate) orders: Option<Orders>,
+    /// The cluster's time in ms.
+    pub(crate) now: u64,
 }
 
 /// Reads orders as `lua/lib/orders.lua` packs them.
@@ -103,10 +107,11 @@ pub(crate) fn read_orders(packed: &[u8]) -> Result<Orders> {
 
 pub(crate) fn joined(reply: Value) -> Result<Joined> {
     match array(reply)?.as_mut_slice() {
-        [epoch, next, orders] => Ok(Joined {
+        [epoch, next, orders, Value::Int(now)] => Ok(Joined {
             epoch: text(epoch)?,
             next: milliseconds(next)?,
             orders: if *orders == Value::Nil { None } else { Some(read_orders(bytes(orders)?)?) },
+            now: (*now).max(0) as u64,
         }),
         _ => Err(unexpected("join")),
     }
@@ -117,7 +122,18 @@ pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
     match parts.as_mut_slice() {
         [Value::Int(1)] => Ok(SyncReply::UnknownMember),
         [Value::Int(2)] => Ok(SyncReply::Old),
-        [Value::Int(0), jobs, rejected, next, Value::Int(returned), Value::Int(taken), Value::Int(credit), spread, rest @ ..] => {
+        [
+            Value::Int(0),
+            jobs,
+            rejected,
+            next,
+            Value::Int(returned),
+            Value::Int(taken),
+            Value::Int(credit),
+            spread,
+            Value::Int(now),
+            rest @ ..,
+        ] => {
             let mut given = Vec::new();
             match jobs {
                 Value::Nil => {}
@@ -149,6 +165,7 @@ pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
                 taken: (*taken).max(0) as u64,
                 credit: u64::try_from(*credit).ok(),
                 spread: milliseconds(spread)?,
+                now: (*now).max(0) as u64,
                 wanted: match rest.first().map(|packed| bytes(packed)).transpose()? {
                     None | Some(b"") => Vec::new(),
                     Some(packed) => Wanted::read_all(packed)?,

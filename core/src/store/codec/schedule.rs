@@ -47,7 +47,7 @@ pub(crate) fn pack_route(job: &NewJob) -> Vec<u8> {
 /// The record of the jobs of a schedule.
 pub(crate) fn record_of(job: &NewJob) -> Result<Vec<u8>> {
     let mut packed = Vec::new();
-    write_record(&mut packed, job, "");
+    write_record(&mut packed, job, "", None);
     Ok(Unpack::new(&packed).string()?.to_vec())
 }
 

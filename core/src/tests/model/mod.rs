@@ -22,6 +22,7 @@ use crate::adding::{Adds, Submission};
 use crate::config::options::Options;
 use crate::model::job::Finish;
 use crate::model::job_options::NewJob;
+use crate::model::metrics::TaskCounts;
 use crate::model::payload::Payload;
 use crate::model::unique::{Unique, Until};
 use crate::store::codec::msgpack::{Unpack, write_array, write_string};
@@ -225,6 +226,10 @@ impl World {
         if let Some(recorded) = &mut self.recorded {
             verdict = verdict.and_then(|()| recorded.check(&mut self.connection, &after));
         }
+        verdict = match verdict {
+            Ok(()) => self.metrics_agree().await,
+            wrong => wrong,
+        };
         self.order.retain(|id, _| after.job(id).place == Place::Waiting);
         for (position, id) in step.adds.iter().enumerate() {
             // One that was dropped for its unique key may have been added later in the batch.
@@ -248,6 +253,18 @@ impl World {
             self.history.pop_front();
         }
         verdict
+    }
+
+    /// Metrics count each end once: as many as the counters of the cluster.
+    async fn metrics_agree(&self) -> Result<(), String> {
+        let stats = self.store.stats().await.unwrap();
+        let slots = self.store.metric_slots(&["total".to_owned()]).await.unwrap();
+        let mut all = TaskCounts::default();
+        let minutes = slots.minutes.iter().map(|(_, counts)| counts);
+        slots.slots.iter().chain(minutes).flat_map(|counts| counts.values()).for_each(|counts| all.add(counts));
+        let counted = (all.completed, all.failed, all.retried, all.deleted);
+        let wanted = (stats.completed, stats.failures, stats.retries, stats.deleted);
+        if counted == wanted { Ok(()) } else { Err(format!("metrics count {counted:?}, the cluster {wanted:?}")) }
     }
 
     async fn act(&mut self) -> Step {
@@ -364,7 +381,7 @@ impl World {
         adds.push(Submission::new(jobs.clone(), Box::new(|_| ())));
         let member = self.members.get_mut(&inc).unwrap();
         member.batches += 1;
-        let batch = adds.next_batch(&inc, member.batches, &mut self.ids).unwrap();
+        let batch = adds.next_batch(&inc, member.batches, None, &mut self.ids).unwrap();
         let ids = added_ids(&batch.call.jobs);
         member.adds.push(batch.call.clone());
         let answer = self.send_add(&batch.call).await;
@@ -427,6 +444,7 @@ impl World {
         }
         let credit: u64 = if self.random.random_bool(0.5) { self.random.random_range(0..5) } else { 0 };
         let withdraw = self.random.random_bool(0.03);
+        let measured = batch.pack_measures();
         let (ended, _) = batch.pack(&inc);
         if ended.is_empty() && credit == 0 && !withdraw {
             return self.idle_round_of(inc).await;
@@ -451,6 +469,7 @@ impl World {
                 String::new()
             },
             ended,
+            measured,
             quotas: if plain { Vec::new() } else { vec![0x90] },
             ..SyncCall::default()
         });

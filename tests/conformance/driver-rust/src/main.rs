@@ -7,6 +7,7 @@ mod limits;
 mod line;
 mod master;
 mod messages;
+mod metrics;
 mod schedules;
 mod worker;
 

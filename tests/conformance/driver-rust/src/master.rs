@@ -13,6 +13,7 @@ use crate::follow::Follower;
 use crate::limits;
 use crate::line::{Answer, Command, bytes, misuse};
 use crate::messages::{self, Last};
+use crate::metrics;
 use crate::schedules;
 
 pub struct MasterDriver {
@@ -43,6 +44,9 @@ impl MasterDriver {
             return Ok(answer);
         }
         if let Some(answer) = limits::obey(master, command).await? {
+            return Ok(answer);
+        }
+        if let Some(answer) = metrics::obey(master, command).await? {
             return Ok(answer);
         }
         if let Some(answer) = flows::obey(master, command).await? {

@@ -24,10 +24,11 @@ from .._waiting import Waiting
 from .flows import FlowsApi
 from .limits import LimitsApi
 from .messages import MessagesApi
+from .metrics import MetricsApi
 from .schedules import SchedulesApi
 
 
-class MasterApi(MasterBase, MessagesApi, LimitsApi, SchedulesApi, FlowsApi):
+class MasterApi(MasterBase, MessagesApi, LimitsApi, SchedulesApi, FlowsApi, MetricsApi):
     """Adds, deletes, awaits and inspects jobs."""
 
     def add_job(self, payload: object = None, **options: Unpack[JobOptions]) -> str:

@@ -68,6 +68,9 @@ local function record_of(packed)
   if extras.crashes_of(text) > 0 then
     text = extras.with_crashes(text, 0)
   end
+  if record.waits_from(text) then
+    text = record.with_time(text, clock.now)
+  end
   local lines = type(entry) == 'table' and entry[failures.LOG]
   return record.has_extras(text) and extras.with_failed(text, extras.of(text), 0) or text, type(lines) == 'table' and lines or nil
 end

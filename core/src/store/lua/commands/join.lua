@@ -2,7 +2,7 @@
 -- KEYS  the fixed keys
 -- ARGV  incarnation, lease in ms, fields of the member (msgpack: name, value, ...), settings of the cluster (msgpack: name, value, ...),
 --       the incarnation of the worker before, or ''
--- Returns  {epoch of the store, ms until the next due entry, orders that the worker has not confirmed before (msgpack) or false}
+-- Returns  {epoch of the store, ms until the next due entry, orders that the worker has not confirmed before (msgpack) or false, the cluster's time in ms}
 local broadcast = require('broadcast')
 local clock = require('clock')
 local due_entries = require('due_entries')
@@ -91,4 +91,4 @@ for i = 1, #settings, 2 do
   end
 end
 local kept = before ~= '' and orders().take_over(inc, before)
-return reply({ epoch, (tick(lease)), kept })
+return reply({ epoch, (tick(lease)), kept, clock.now })

@@ -91,6 +91,14 @@ local function remove_settling()
   return call('EXISTS', rare_keys.settling) == 1
 end
 
+local function remove_metrics()
+  for _, minute in ipairs(call('ZRANGE', rare_keys.metric_minutes, 0, NAMES - 1)) do
+    call('UNLINK', keys.of('metrics', minute))
+    call('ZREM', rare_keys.metric_minutes, minute)
+  end
+  return call('EXISTS', rare_keys.metric_minutes) == 1
+end
+
 local more = remove_members()
 more = remove_queues() or more
 more = remove_named(rare_keys.resources, 'blocked') or more
@@ -103,6 +111,7 @@ more = remove_named(rare_keys.uses, 'after') or more
 more = remove_named(rare_keys.flows, 'flow', 'flow_edges') or more
 more = remove_named(rare_keys.stages, 'stage') or more
 more = remove_named(rare_keys.logs, 'log') or more
+more = remove_metrics() or more
 if more then
   return reply(MORE)
 end

@@ -5,11 +5,12 @@
 --       in each range of priorities (msgpack, empty if it has none, '' if the member is plain), values to store (msgpack {id, owner, 'p' for
 --       progress, 'c' for a checkpoint or 'l' for lines of a log (see logs.lua), value, ...}, or ''),
 --       what it accepts from now on (msgpack {tasks (msgpack; its credit is withdrawn with them) or '' as before, slots or '', 1 if it is paused or 0,
---       number of the last order that it has processed}, or ''), number of the last batch that was answered (0 = none)
+--       number of the last order that it has processed}, or ''), number of the last batch that was answered (0 = none), what it measured of the
+--       finished jobs (msgpack, see metrics.lua; '' if there are none)
 --       details belong to the last of the ids (see round_ends.lua); ids without details are completed without a result, the last of these have the
 --       resources, lists of the names of limits first, and no other options
--- Returns  {0, jobs, rejected, ms until the next due entry, returned, taken, credit, ms to spread over}: jobs = false | msgpack {fence of the
---       first, id, record, ...} | list of such; rejected = false | msgpack of positions of jobs that were not assigned to the member any more, 0 -
+-- Returns  {0, jobs, rejected, ms until the next due entry, returned, taken, credit, ms to spread over, cluster's time in ms}: jobs = false | msgpack {fence of
+--       the first, id, record, ...} | list of such; rejected = false | msgpack of positions of jobs that were not assigned to the member any more, 0 -
 --       position if deleted; returned = credit withdrawn because jobs wait that this call could not assign; taken = jobs that this batch
 --       was assigned; credit = the remaining credit, or -1 if this call did not determine it; then, if needed, schedules whose next slots are wanted
 --       (msgpack or ''), and 1 if completed jobs are kept: the worker sends their results | {1} if the member is unknown | {2} an old batch
@@ -27,6 +28,7 @@ local tick = require('tick')
 local departure = lazy('departure')
 local events = lazy('events')
 local limit_lines = lazy('limit_lines')
+local metrics = lazy('metrics')
 local orders = lazy('orders')
 local replay = lazy('round_replay')
 local resources = lazy('resources')
@@ -42,7 +44,7 @@ local MANY = 5000
 
 local inc, number, lease = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local keep_from, credit_arg, ended_arg, quotas_arg = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local values_arg, accepts_arg, answered_number = ARGV[8], ARGV[9], tonumber(ARGV[10]) or 0
+local values_arg, accepts_arg, answered_number, measured_arg = ARGV[8], ARGV[9], tonumber(ARGV[10]) or 0, ARGV[11]
 local active = keys.of('active', inc)
 -- The member does not accept every job without a task.
 local selective = quotas_arg ~= ''
@@ -85,15 +87,15 @@ end
 -- Builds the reply, after processing due entries.
 local function answer(jobs, rejected, returned, taken, credit)
   -- The reply if anything fails from here on: the round itself was done.
-  script.answer = { DONE, jobs, rejected, 0, returned, taken, credit, 100 }
+  script.answer = { DONE, jobs, rejected, 0, returned, taken, credit, 100, clock.now }
   -- Before due entries are read: it may add some.
   if script.flush.limits then
     script.flush.limits()
   end
   script.answer[4], script.answer[8] = tick(lease)
-  script.answer[9] = script.slots and cmsgpack.pack(script.slots)
+  script.answer[10] = script.slots and cmsgpack.pack(script.slots)
   if meta.keeps_completed then
-    script.answer[9], script.answer[10] = script.answer[9] or '', 1
+    script.answer[10], script.answer[11] = script.answer[10] or '', 1
   end
   return script.answer
 end
@@ -154,6 +156,9 @@ if ended_arg ~= '' then
       names = type(names[1]) == 'table' and limit_lines().free_all(ids, names) or names
       resources().free_all(names)
     end
+  end
+  if measured_arg ~= '' then
+    metrics().measured(cmsgpack.unpack(measured_arg), rejected)
   end
 end
 

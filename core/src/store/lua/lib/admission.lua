@@ -38,7 +38,7 @@ local function needs_of(records)
   end
   for i = 1, #records do
     local text = records[i]
-    local flags = record.flags(text)
+    local flags = record.flags(text) % record_flags.TIMED
     if flags >= record_flags.CAREFUL then
       careful = true
       local name

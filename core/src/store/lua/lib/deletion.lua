@@ -12,6 +12,7 @@ local owner = require('owner')
 local record = require('record')
 local results = require('results')
 local events = lazy('events')
+local metrics = lazy('metrics')
 local call = redis.call
 local deletion = {}
 
@@ -30,6 +31,7 @@ end
 
 local function delete_job(id, found, held)
   call('HDEL', keys.jobs, id)
+  metrics().count_job(metrics().DELETED, found)
   if clock.recording then
     events().note_job(event_kinds.DELETED, id, found)
   end

@@ -14,6 +14,7 @@ local firing = lazy('firing')
 local history = lazy('history')
 local limit_lines = lazy('limit_lines')
 local keys = require('keys')
+local metric_folding = lazy('metric_folding')
 local recovery = require('recovery')
 local suspects = require('suspects')
 local sweep = require('sweep')
@@ -102,12 +103,17 @@ function due.process(entries, grace)
   end
 end
 
--- Processes a page of the sweep, once a second.
+-- Processes a page of the sweep, and one of counts for metrics, once a second.
 function due.sweep()
   local fine, failure = pcall(sweep.run, false)
   if not fine then
     recovery.mend_types()
     damage.note('sweep', damage.text_of(failure))
+  end
+  fine, failure = pcall(metric_folding().run)
+  if not fine then
+    recovery.mend_types()
+    damage.note('metrics', damage.text_of(failure))
   end
 end
 

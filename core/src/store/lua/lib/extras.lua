@@ -31,7 +31,7 @@ local MAX_LIMITS, MAX_COST = 4, 1000000
 -- Flags of records whose options do not follow the flags.
 local LONG_HEAD = record_flags.RESULT + record_flags.CRASHES + record_flags.SUSPECT + record_flags.RESOURCE
 -- Flags that are kept when crashes are written: all but SUSPECT.
-local ALL_BUT_SUSPECT = 95
+local ALL_BUT_SUSPECT = 223
 
 -- Places in the unique key of a record: the key, what an add of another job with it does, until when the job has it (0: it ends, -1: it starts, or
 -- ms), and for a debounced job its pause, the longest one, and when it was first added, in ms.

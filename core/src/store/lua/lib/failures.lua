@@ -13,6 +13,7 @@ local edges = lazy('edges')
 local endings = lazy('endings')
 local events = lazy('events')
 local logs = lazy('logs')
+local metrics = lazy('metrics')
 local call = redis.call
 
 local failures = {
@@ -45,12 +46,15 @@ local function keep(id, entry)
 end
 
 -- Moves a job to the failed ones; the caller removes it from its queue or owner. `held`: the value of `owner`, if any. `traceback`: where it failed,
--- if known. `by`: the owner that it had when it failed, if any.
-function failures.fail(id, found, reason, text, held, traceback, by)
+-- if known. `by`: the owner that it had when it failed, if any. `measured`: its worker has measured the execution, which is counted with the round.
+function failures.fail(id, found, reason, text, held, traceback, by, measured)
   local lines = record.has_extras(found) and extras.of(found).logged and logs().take(id) or nil
   keep(id, cmsgpack.pack({ reason, text, clock.wall, extras.crashes_of(found), found, traceback or '', lines }))
   call('HDEL', keys.jobs, id)
   meta.count('failures', 1)
+  if not measured then
+    metrics().count_job(metrics().FAILED, found)
+  end
   if clock.recording then
     events().note_job(event_kinds.FAILED, id, found, by, reason, text)
   end

@@ -9,6 +9,7 @@ local extras = require('extras')
 local keys = require('keys')
 local meta = require('meta')
 local rare_keys = require('rare_keys')
+local records = require('record')
 local schedules = require('schedules')
 local script = require('script')
 local conflicts = lazy('conflicts')
@@ -51,6 +52,7 @@ local function add(id, schedule, slot, delay)
   if not record or not may_overlap(schedule, record) then
     return nil
   end
+  record = records.with_time(record, clock.now + delay)
   local priority, task, careful, grouped = unpack(schedule[schedules.ROUTE])
   local job = string.format('%s@%.0f', id, slot)
   if call('HEXISTS', keys.jobs, job) == 0 then

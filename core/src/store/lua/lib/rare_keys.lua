@@ -6,7 +6,7 @@ for _, part in ipairs({
   'damaged', 'stray', 'broadcasts', 'schedules', 'schedule_jobs', 'schedule_ids', 'schedule_times',
   'limits', 'limit_times', 'limit_turns', 'group_waiting', 'stopping_limits', 'orders',
   'waits', 'uses', 'outputs', 'settling', 'failed_nodes', 'flows', 'stages', 'flow_answers', 'events',
-  'completed', 'completed_at', 'completed_until', 'logs',
+  'completed', 'completed_at', 'completed_until', 'logs', 'metrics', 'metric_minutes',
 }) do
   rare[part] = keys.prefix .. part
 end

@@ -14,6 +14,7 @@ local script = require('script')
 local suspects = require('suspects')
 local values = require('values')
 local events = lazy('events')
+local metrics = lazy('metrics')
 local call = redis.call
 local reclaim = {}
 
@@ -67,6 +68,9 @@ local function charge_job(job, batch)
 end
 
 local function requeue_job(job, batch)
+  if not job.deleting then
+    metrics().count_job(metrics().RELEASED, job.record)
+  end
   if clock.recording and not job.deleting then
     events().note_job(event_kinds.RELEASED, job.id, job.record, owner.of(job.fence, batch.inc), batch.charge and 'crashed')
   end

@@ -21,6 +21,7 @@ local KINDS = {
   group_waiting = 'hash',
   waits = 'hash', uses = 'hash', outputs = 'hash', settling = 'list', failed_nodes = 'hash', flows = 'hash', stages = 'hash',
   flow_answers = 'hash', orders = 'hash', completed = 'hash', completed_at = 'zset', completed_until = 'zset', logs = 'hash',
+  metrics = 'hash', metric_minutes = 'zset',
   events = 'stream', ['blocked:'] = 'zset', ['ready:0:'] = 'zset',
 }
 local KINDS_OF_MEMBER = { member = 'hash', active = 'set', inbox = 'stream', ephemeral = 'set', assigned = 'string' }
@@ -111,6 +112,9 @@ function recovery.mend_types()
   for _, id in ipairs(call('HRANDFIELD', keys.prefix .. 'logs', SAMPLE)) do
     check(keys.of('log', id), 'list')
   end
+  for _, minute in ipairs(call('ZRANGE', keys.prefix .. 'metric_minutes', 0, SAMPLE)) do
+    check(keys.of('metrics', minute), 'hash')
+  end
   for _, key in ipairs({ keys.jobs, keys.owner, keys.results }) do
     call('HSETNX', key, '', UNPACKED)
   end
@@ -151,8 +155,10 @@ function recovery.recover(failure)
   if script.refused or READ_ONLY or string.find(text, '^OOM') or not is_ours() then
     return redis.error_reply(text)
   end
-  if script.flush.events then
-    pcall(script.flush.events)
+  for _, name in ipairs({ 'events', 'metrics' }) do
+    if script.flush[name] then
+      pcall(script.flush[name])
+    end
   end
   if #script.changes > 0 then
     call('HSET', keys.meta, unpack(script.changes))

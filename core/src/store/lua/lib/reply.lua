@@ -31,6 +31,9 @@ local function reply(answer)
   if flush.events then
     flush.events()
   end
+  if flush.metrics then
+    flush.metrics()
+  end
   if flush.clock then
     flush.clock()
   end

@@ -215,7 +215,7 @@ local function end_careful(job, found, front)
     if detail[1] ~= FAIL then
       call('HDEL', rare_keys.progress, id)
     end
-    failures.fail(id, found, reason, text, false, traceback, job.owner)
+    failures.fail(id, found, reason, text, false, traceback, job.owner, true)
   else
     local extra = extras.of(found)
     if job.way == ATTEMPT_FAILED then

@@ -20,7 +20,7 @@ local function read(ids)
     local found = records[i]
     if not found then
       all = false
-    elseif (byte(found) or 0) >= record_flags.CAREFUL then
+    elseif (byte(found) or 0) % record_flags.TIMED >= record_flags.CAREFUL then
       careful = true
     end
   end

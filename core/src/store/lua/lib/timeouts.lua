@@ -12,6 +12,7 @@ local meta = require('meta')
 local owner = require('owner')
 local rare_keys = require('rare_keys')
 local events = lazy('events')
+local metrics = lazy('metrics')
 local call = redis.call
 local timeouts = {}
 
@@ -46,6 +47,7 @@ function timeouts.expire(kind, id)
     -- It is retried when its worker has stopped.
     call('HSET', keys.jobs, id, extras.with_failed(found, extra, extra.failed + 1))
     meta.count('retries', 1)
+    metrics().count(metrics().RETRIED, extra.task)
     if clock.recording then
       events().note(event_kinds.RETRYING, id, extra.task, held, field, text)
     end

@@ -17,6 +17,7 @@ local endings = lazy('endings')
 local events = lazy('events')
 local history = lazy('history')
 local matching = lazy('matching')
+local metrics = lazy('metrics')
 local queue_heads = lazy('queue_heads')
 local call = redis.call
 
@@ -94,13 +95,15 @@ local function end_attached(ids, records, outcome)
   end
   call('HDEL', keys.jobs, unpack(ids))
   note_completed(ids, records, outcome)
-  meta.count(string.sub(outcome, 1, 1) == 'f' and 'failures' or 'completed', #ids)
+  local failed = string.sub(outcome, 1, 1) == 'f'
+  meta.count(failed and 'failures' or 'completed', #ids)
   results.keep(kept, outcomes, ttls, requesters)
   if clock.recording then
     note_attached(ids, records, outcome)
   end
   for i, id in ipairs(ids) do
     local extra = extras.of(records[i])
+    metrics().count(failed and metrics().FAILED or metrics().COMPLETED, extra.task)
     endings().detach(id, extra, false)
     if extra.node then
       edges().ended(id, extra, outcome)
