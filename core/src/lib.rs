@@ -30,6 +30,8 @@ mod member;
 mod messaging;
 mod model;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod util;

@@ -34,6 +34,7 @@ mod signals;
 mod stages;
 mod supervised;
 mod supervisor;
+mod testing;
 mod value;
 mod worker;
 
@@ -80,6 +81,8 @@ mod _native {
     use crate::supervised::say_ready;
     #[pymodule_export]
     use crate::supervisor::Supervisor;
+    #[pymodule_export]
+    use crate::testing::{TestCluster, TestJob, private_redis};
     #[pymodule_export]
     use crate::worker::{Worker, check_options};
 

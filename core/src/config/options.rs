@@ -14,6 +14,9 @@ const MIB: u64 = 1024 * 1024;
 const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
 const MAX_DB: i64 = i32::MAX as i64;
 
+/// The names of clusters for tests begin with it.
+pub(crate) const TESTING_PREFIX: &str = "swarm-testing-";
+
 /// The names that [`Options::set`] accepts from users.
 const NAMES: [&str; 44] = [
     "url",
@@ -312,6 +315,11 @@ impl Options {
     /// The prefix of every key, without braces: the cluster's name, or `prefix` if it is set.
     pub fn key_prefix(&self) -> &str {
         self.prefix.as_deref().unwrap_or(&self.cluster)
+    }
+
+    /// Whether it is a cluster for tests: its clock can be moved, and all its members read their inboxes.
+    pub(crate) fn is_for_tests(&self) -> bool {
+        self.key_prefix().starts_with(TESTING_PREFIX)
     }
 
     /// Checks the options as far as possible without a connection.

@@ -8,6 +8,8 @@ pub(crate) mod handle;
 mod intake;
 mod outcome;
 mod quotas;
+#[cfg(feature = "testing")]
+pub(crate) mod recorder;
 mod round;
 mod state;
 mod stuck;
