@@ -99,6 +99,11 @@
  *     swarm_worker_free swarm_worker_on_add swarm_worker_process swarm_worker_set_tasks swarm_worker_on_delete
  *     swarm_worker_on_completed swarm_worker_on_failed swarm_worker_on_retrying swarm_worker_process_batches
  *
+ *   Testing: Clusters and jobs for the tests of programs.
+ *     swarm_test_cluster_new swarm_test_cluster_name swarm_test_cluster_url swarm_test_cluster_settled
+ *     swarm_test_cluster_advance swarm_test_cluster_free swarm_test_job_new swarm_test_job_job
+ *     swarm_test_job_recorded swarm_test_job_cancel swarm_test_job_free
+ *
  *   Processes: Supervisors of processes on this machine; they need no Redis.
  *     swarm_supervisor_options_new swarm_supervisor_options_set swarm_supervisor_options_free swarm_program_new
  *     swarm_program_set swarm_program_free swarm_processes_free swarm_supervisor_new swarm_supervisor_on_event
@@ -240,6 +245,16 @@ typedef struct swarm_supervisor swarm_supervisor;
  * Options of supervisors. Only one thread at a time may use them.
  */
 typedef struct swarm_supervisor_options swarm_supervisor_options;
+
+/**
+ * A cluster that no other test uses. Members whose options have its name and its URL belong to it.
+ */
+typedef struct swarm_test_cluster swarm_test_cluster;
+
+/**
+ * A job that no worker was assigned, to call a process callback with it. Nothing of it uses Redis.
+ */
+typedef struct swarm_test_job swarm_test_job;
 
 /**
  * Accepts jobs and runs them. All functions except swarm_worker_free may be called from many threads at once.
@@ -2872,6 +2887,99 @@ swarm_status swarm_worker_process_batches(const swarm_worker *worker,
                                           void *user_data,
                                           swarm_destroy_fn destroy,
                                           swarm_error **error);
+
+/** @} */
+
+/* ===================================================================================================================
+ * Testing
+ * =================================================================================================================== */
+
+/**
+ * @defgroup testing Testing
+ * Clusters and jobs for the tests of programs.
+ * @{
+ */
+
+/**
+ * Creates a cluster with a new name, which begins with `swarm-testing-`, on the Redis for the tests of this process: that of the
+ * environment variable SWARM_REDIS_URL, or a private server that the first call starts, within 10 s. The server is the program named
+ * by SWARM_REDIS_SERVER, or `redis-server` or `valkey-server` of PATH; it listens on a Unix socket in a temporary directory, stores
+ * nothing on disk, and ends when this process has ended, however that ends. Fails with SWARM_ERR_UNAVAILABLE if there is no such
+ * program.
+ */
+SWARM_MUST_USE
+swarm_status swarm_test_cluster_new(swarm_test_cluster **cluster,
+                                    swarm_error **error);
+
+/**
+ * The name of the cluster, for swarm_options_new. Valid as long as the cluster; "" for NULL.
+ */
+const char *swarm_test_cluster_name(const swarm_test_cluster *cluster);
+
+/**
+ * The address of its Redis, for the option `url`. Valid as long as the cluster; "" for NULL.
+ */
+const char *swarm_test_cluster_url(const swarm_test_cluster *cluster);
+
+/**
+ * Starts to wait until nothing is left to do now: no job waits or is active, and nothing is due. Jobs that wait for a time do not
+ * count: delayed ones, those of schedules, and those that only a limit blocks. Ends with SWARM_ERR_TIMEOUT after `limit_ms`, at most
+ * 365 days; the message lists the jobs that are left. Callbacks must run meanwhile: on their own threads, or by swarm_member_dispatch.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_test_cluster_settled(const swarm_test_cluster *cluster,
+                                       uint64_t limit_ms);
+
+/**
+ * Starts to move the cluster's clock ahead, 1 ms to 10 years, as if this time had passed: leases of members that are gone, delays,
+ * retries, timeouts, limits, schedules, and the times for which results and failed jobs are kept. First each member is asked to
+ * renew its lease; one that does not within a second counts as gone. Leases of the others move with the clock, so none is lost.
+ * Then the clock moves from each time at which something is due to the next. At each it waits until the jobs that begin there have
+ * ended, at most a second, but not for jobs that were active before. Clocks inside a program do not move.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_test_cluster_advance(const swarm_test_cluster *cluster,
+                                       uint64_t ms);
+
+/**
+ * Removes the cluster from Redis, waiting at most a second, and frees it. Free its members before. In a forked child it only leaks
+ * what the parent's threads used. Accepts NULL.
+ */
+void swarm_test_cluster_free(swarm_test_cluster *cluster);
+
+/**
+ * Creates a job with this payload, and the options with which it would be added, or NULL for the defaults. `attempt` is the number of
+ * the attempt, from 1. `last_checkpoint` is that of an earlier execution, as JSON text; NULL for none. Fails with
+ * SWARM_ERR_INVALID_ARGUMENT.
+ */
+SWARM_MUST_USE
+swarm_status swarm_test_job_new(swarm_bytes payload,
+                                const swarm_job_options *options,
+                                uint32_t attempt,
+                                const char *last_checkpoint,
+                                swarm_test_job **job,
+                                swarm_error **error);
+
+/**
+ * The job, for a process callback. Valid as long as the test's job; NULL for NULL.
+ */
+const swarm_job *swarm_test_job_job(const swarm_test_job *job);
+
+/**
+ * What was done with the job, as JSON: `{"progress": [...], "checkpoints": [...], "log": [...]}`, each in the order of the calls. The
+ * result of a process callback is not recorded: the test has it. Valid until the next call for this job; "" for NULL.
+ */
+const char *swarm_test_job_recorded(const swarm_test_job *job);
+
+/**
+ * Asks the callback to stop, as a deletion of the job does: swarm_job_cancelled returns true from now on.
+ */
+void swarm_test_job_cancel(const swarm_test_job *job);
+
+/**
+ * Frees the job of a test. Accepts NULL.
+ */
+void swarm_test_job_free(swarm_test_job *job);
 
 /** @} */
 

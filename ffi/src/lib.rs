@@ -74,5 +74,7 @@ pub mod work;
 
 pub mod batches;
 
+pub mod testing;
+
 #[cfg(unix)]
 pub mod supervisor;

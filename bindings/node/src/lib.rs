@@ -28,6 +28,7 @@ mod session;
 mod stages;
 #[cfg(unix)]
 mod supervisor;
+mod testing;
 mod worker;
 
 #[napi_derive::module_init]

@@ -1,4 +1,4 @@
-//! Help for the tests of programs: a private Redis, clusters whose clock can be moved, and jobs without a cluster.
+//! Help for the tests of programs, behind the feature `testing`: a private Redis, clusters whose clock can be moved, and jobs without a cluster.
 //!
 //! ```no_run
 //! use std::time::Duration;

@@ -11,7 +11,7 @@ struct Section {
     modules: &'static [&'static str],
 }
 
-const SECTIONS: [Section; 16] = [
+const SECTIONS: [Section; 17] = [
     Section {
         name: "basics",
         title: "Basics",
@@ -86,6 +86,7 @@ const SECTIONS: [Section; 16] = [
     Section { name: "jobs", title: "Jobs of a worker", about: "The data of an assigned job.", modules: &["job"] },
     Section { name: "results", title: "Results of jobs", about: "How a job is finished.", modules: &["result"] },
     Section { name: "workers", title: "Workers", about: "Accept jobs and run them.", modules: &["worker", "work", "batches"] },
+    Section { name: "testing", title: "Testing", about: "Clusters and jobs for the tests of programs.", modules: &["testing"] },
     Section {
         name: "processes",
         title: "Processes",

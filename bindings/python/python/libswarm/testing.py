@@ -48,13 +48,13 @@ class TestCluster(TestClusterApi[Master, Worker]):
         return call.wait()
 
 
-def cluster(name: str = "", **options: Unpack[ConnectionOptions]) -> TestCluster:
+def cluster(cluster_name: str = "", /, **options: Unpack[ConnectionOptions]) -> TestCluster:
     """Returns a new cluster with a random name, on the server of `private_redis` unless `options` have an address.
 
     `options` are those of every member that it makes. Programs that take the name and the URL of the cluster from it belong to
-    it, too. With a `name` that does not begin with `swarm-testing-`, `advance` cannot be used.
+    it, too. With a name that does not begin with `swarm-testing-`, `advance` cannot be used.
     """
-    return TestCluster(name, **options)
+    return TestCluster(cluster_name, **options)
 
 
 class Finish(NamedTuple):

@@ -27,12 +27,12 @@ class TestClusterApi(Generic[AnyMaster, AnyWorker]):
     #: Not a class of tests.
     __test__ = False
 
-    def __init__(self, name: str = "", **options: Unpack[ConnectionOptions]) -> None:
+    def __init__(self, cluster_name: str = "", /, **options: Unpack[ConnectionOptions]) -> None:
         """See `cluster`."""
         if not any(option in options for option in ("url", "host", "port", "socket", "sentinels", "nodes")):
             options["url"] = private_redis()
         self._options = options
-        self._cluster = TestCluster(name, settings(dict(options)))
+        self._cluster = TestCluster(cluster_name, settings(dict(options)))
         self._members: list[AnyMaster | AnyWorker] = []
         self._closed = False
 
@@ -48,6 +48,7 @@ class TestClusterApi(Generic[AnyMaster, AnyWorker]):
 
     def master(self, **options: Unpack[ConnectionOptions]) -> AnyMaster:
         """Returns a new master of the cluster, which is registered. It is closed with the cluster."""
+        self._check_open()
         master = self._new_master(cast(ConnectionOptions, {**self._options, **options}))
         self._members.append(master)
         master.ready()
@@ -58,6 +59,7 @@ class TestClusterApi(Generic[AnyMaster, AnyWorker]):
 
         With a handler, or handlers by task, it is registered and accepts jobs; else the test starts it.
         """
+        self._check_open()
         worker = self._new_worker(handler, cast(WorkerOptions, {**self._options, **options}))
         self._members.append(worker)
         if handler is not None:
@@ -104,6 +106,10 @@ class TestClusterApi(Generic[AnyMaster, AnyWorker]):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise SwarmClosed("the cluster is closed")
 
     @staticmethod
     def _close(member: MasterApi | WorkerApi) -> None:

@@ -54,6 +54,6 @@ class TestCluster(TestClusterApi[Master, Worker]):
             self._bridge.close()
 
 
-def cluster(name: str = "", **options: Unpack[ConnectionOptions]) -> TestCluster:
+def cluster(cluster_name: str = "", /, **options: Unpack[ConnectionOptions]) -> TestCluster:
     """Returns a new cluster; see `libswarm.testing.cluster`."""
-    return TestCluster(name, **options)
+    return TestCluster(cluster_name, **options)

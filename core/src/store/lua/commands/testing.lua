@@ -93,24 +93,32 @@ local function entries(key)
   return math.max(0, call('HLEN', key) - 1)
 end
 
--- The ms until the next entry of `due` that is no lease of a live member; those that are over are counted apart.
+-- The ms until the first slot of all schedules, or nil.
+local function first_slot()
+  local slot = call('ZRANGE', rare_keys.schedule_times, 0, 0, 'WITHSCORES')[2]
+  return slot and math.max(1, tonumber(slot) - clock.wall)
+end
+
+-- How many entries of `due` that jobs wait for are over; and the ms until the next entry that is no lease of a live member, or -1.
 local function ahead(live)
-  local spared = {}
+  -- The entry of all schedules is due before the first slot, to look at the server's clock.
+  local passed_over = { [due_entries.SCHEDULE] = true }
   for _, inc in ipairs(live) do
-    spared[due_entries.LEASE .. inc] = true
+    passed_over[due_entries.LEASE .. inc] = true
   end
   local over, found = 0, call('ZRANGE', keys.due, 0, PAGE - 1, 'WITHSCORES')
+  local slot = first_slot()
   for i = 1, #found, 2 do
     local time = tonumber(found[i + 1])
     if time > clock.now then
-      if not spared[found[i]] then
-        return over, time - clock.now
+      if not passed_over[found[i]] then
+        return over, math.min(slot or math.huge, time - clock.now)
       end
     elseif string.find(due_entries.OF_JOBS, string.sub(found[i], 1, 1), 1, true) then
       over = over + 1
     end
   end
-  return over, -1
+  return over, slot or -1
 end
 
 local function look(lease, live)

@@ -26,12 +26,12 @@ class TestClusterApi(Generic[AnyMaster, AnyWorker]):
     #: Not a class of tests.
     __test__ = False
 
-    def __init__(self, name: str = "", **options: Unpack[ConnectionOptions]) -> None:
+    def __init__(self, cluster_name: str = "", /, **options: Unpack[ConnectionOptions]) -> None:
         """See `cluster`."""
         if not any(option in options for option in ("url", "host", "port", "socket", "sentinels", "nodes")):
             options["url"] = private_redis()
         self._options = options
-        self._cluster = TestCluster(name, settings(dict(options)))
+        self._cluster = TestCluster(cluster_name, settings(dict(options)))
         self._members: list[AnyMaster | AnyWorker] = []
         self._closed = False
 
@@ -47,18 +47,18 @@ class TestClusterApi(Generic[AnyMaster, AnyWorker]):
 
     async def master(self, **options: Unpack[ConnectionOptions]) -> AnyMaster:
         """Returns a new master of the cluster, which is registered. It is closed with the cluster."""
+        self._check_open()
         master = self._new_master(cast(ConnectionOptions, {**self._options, **options}))
         self._members.append(master)
         await master.ready()
         return master
 
-    async def worker(
-        self, handler: Handlers | None = None, **options: Unpack[WorkerOptions]
-    ) -> AnyWorker:
+    async def worker(self, handler: Handlers | None = None, **options: Unpack[WorkerOptions]) -> AnyWorker:
         """Returns a new worker of the cluster. It is closed with the cluster, as if it was terminated with a grace of a second.
 
         With a handler, or handlers by task, it is registered and accepts jobs; else the test starts it.
         """
+        self._check_open()
         worker = self._new_worker(handler, cast(WorkerOptions, {**self._options, **options}))
         self._members.append(worker)
         if handler is not None:
@@ -105,6 +105,10 @@ class TestClusterApi(Generic[AnyMaster, AnyWorker]):
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise SwarmClosed("the cluster is closed")
 
     @staticmethod
     async def _close(member: MasterApi | WorkerApi) -> None:
