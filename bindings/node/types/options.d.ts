@@ -22,6 +22,13 @@ export interface MemberOptions {
   username?: string;
   /** Password of the user, or of the server. */
   password?: string;
+  /**
+   * Path of a file with JSON, `{"username": …, "password": …}`, instead of `username` and `password`. When it has changed, open connections authenticate
+   * again.
+   */
+  credentialsFile?: string;
+  /** Milliseconds between two looks at the file, 100 to a day; 10,000. */
+  credentialsInterval?: number;
   /** The Sentinels, each `host:port`. */
   sentinels?: string | string[];
   /** Name of the master that the Sentinels monitor. */

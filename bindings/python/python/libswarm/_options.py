@@ -13,6 +13,7 @@ from .errors import SwarmInvalidArgument
 _DURATIONS = frozenset(
     {
         "lease",
+        "credentials_interval",
         "timeout",
         "failed_ttl",
         "completed_ttl",
@@ -46,6 +47,11 @@ class ConnectionOptions(TypedDict, total=False):
     db: int
     username: str
     password: str
+    #: Path of a file with JSON, `{"username": ..., "password": ...}`, instead of `username` and `password`. When it has changed, open
+    #: connections authenticate again.
+    credentials_file: str | os.PathLike[str]
+    #: Seconds between two looks at the file, 0.1 to a day; 10.
+    credentials_interval: float
     tls: bool
     #: Paths of PEM files: the CA to trust instead of those of the system, the client's certificate and key.
     tls_ca: str | os.PathLike[str]
@@ -187,7 +193,7 @@ _KINDS: dict[str, str] = {
     "events_max": "int",
     **dict.fromkeys(("slots", "prefetch", "window", "max_respawns", "line_buffer", "count"), "int"),
     **dict.fromkeys(("tls", "tls_verify", "strict_slots", "rebalance", "rejoin", "forward", "lines", "respawn"), "bool"),
-    **dict.fromkeys(("socket", "tls_ca", "tls_cert", "tls_key"), "path"),
+    **dict.fromkeys(("socket", "credentials_file", "tls_ca", "tls_cert", "tls_key"), "path"),
     **dict.fromkeys(("sentinels", "nodes"), "list"),
     **dict.fromkeys(_DURATIONS, "number of seconds"),
     "backoff_jitter": "number",
