@@ -45,7 +45,7 @@
  *     swarm_set_log_callback
  *
  *   Options of members: Set by name. The first invalid option is reported when a member is created.
- *     swarm_options_new swarm_options_set swarm_options_free
+ *     swarm_options_new swarm_options_set swarm_options_free swarm_credentials_set swarm_options_set_credentials
  *
  *   Calls: A function that takes time returns a swarm_call: wait for it, or set a callback; then read its answer.
  *     swarm_call_wait swarm_call_end swarm_call_on_done swarm_call_free swarm_call_count swarm_call_id
@@ -179,6 +179,11 @@ extern "C" {
  * swarm_call_on_done or swarm_call_free. Only one thread at a time may wait for it and read its answer.
  */
 typedef struct swarm_call swarm_call;
+
+/**
+ * Where a callback puts credentials. Valid during the callback.
+ */
+typedef struct swarm_credentials swarm_credentials;
 
 /**
  * Why a call failed: a status, and a message that states what was being done and what to do about the error.
@@ -561,6 +566,12 @@ swarm_status swarm_set_log_callback(int32_t level,
  */
 
 /**
+ * Gives the credentials by swarm_credentials_set. If it does not, there are none now: members use those that they got last, and
+ * report SWARM_ERR_AUTH_FAILED. It runs on a thread of the library, one call at a time for each member, and may block.
+ */
+typedef void (*swarm_credentials_fn)(void *user_data, swarm_credentials *credentials);
+
+/**
  * Creates options with the defaults, for the cluster with this name. NULL only if memory ran out. If the name is invalid,
  * swarm_master_new and swarm_worker_new fail.
  */
@@ -572,6 +583,7 @@ swarm_options *swarm_options_new(const char *cluster);
  * the first. NULL as `options` is ignored.
  *
  * `url` (such as `redis://localhost:6379/0`; the reference lists its forms), or host, port, socket, sentinels, sentinel_master, nodes, db; prefix, username, password,
+ * credentials_file (JSON with `username` and `password`, instead of those), credentials_interval (100 to one day; 10,000),
  * sentinel_username, sentinel_password, tls, tls_ca, tls_cert, tls_key, tls_verify; lease (1,000 to one day; 15,000), timeout (100 to 1 h;
  * 5,000), max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_crashes, failed_max, failed_max_bytes,
  * failed_ttl, completed_max, completed_max_bytes, completed_ttl, events ("follow" or "always"), events_max; of workers also slots
@@ -587,6 +599,22 @@ void swarm_options_set(swarm_options *options,
  * Frees options. Members that were created from them keep a copy. Accepts NULL.
  */
 void swarm_options_free(swarm_options *options);
+
+/**
+ * Sets the ACL user, NULL for the user `default`, and its password. Copies both.
+ */
+swarm_status swarm_credentials_set(swarm_credentials *credentials, const char *username, const char *password);
+
+/**
+ * Sets a function that gives the credentials, instead of the options `username` and `password`. It is called at each connection, and
+ * in the interval `credentials_interval`; when the credentials have changed, open connections authenticate again. Members that are
+ * created from these options share it; `destroy` runs when the options and all of them are freed. NULL as `callback` leaves them
+ * unchanged.
+ */
+void swarm_options_set_credentials(swarm_options *options,
+                                   swarm_credentials_fn callback,
+                                   void *user_data,
+                                   swarm_destroy_fn destroy);
 
 /** @} */
 

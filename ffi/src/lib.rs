@@ -29,6 +29,8 @@ pub mod log;
 
 pub mod options;
 
+pub mod credentials;
+
 pub mod call;
 pub mod json;
 

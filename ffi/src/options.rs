@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use libswarm::{Error, Language, Options, Result};
+use libswarm::{CredentialsSource, Error, Language, Options, Result};
 
 use crate::guard::{guard_value, text};
 
@@ -61,6 +61,12 @@ pub extern "C" fn swarm_options_free(options: Option<Box<swarm_options>>) {
 }
 
 impl swarm_options {
+    pub(crate) fn set_credentials(&mut self, source: CredentialsSource) {
+        if let Err(error) = self.options.set_credentials(source) {
+            self.problem.get_or_insert(error);
+        }
+    }
+
     /// The options, after checking them.
     pub(crate) fn checked(&self) -> Result<Options> {
         if let Some(problem) = &self.problem {

@@ -8,6 +8,7 @@ mod adding;
 mod batch;
 mod choice;
 mod control;
+mod credentials;
 mod events;
 mod failure;
 mod flows;

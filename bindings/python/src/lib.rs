@@ -2,6 +2,7 @@
 
 mod call;
 mod choices;
+mod credentials;
 mod errors;
 mod event_info;
 mod events;

@@ -74,6 +74,14 @@ impl CredentialsSource {
         CredentialsSource(Arc::new(Source { origin, asking: Mutex::new(()), state: watch::Sender::default() }))
     }
 
+    /// Whether both are files, or both functions.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        matches!(
+            (&self.0.origin, &other.0.origin),
+            (Origin::File(_), Origin::File(_)) | (Origin::Callback(_), Origin::Callback(_))
+        )
+    }
+
     /// Asks for the credentials. If that fails, returns those that it got last, or the error if there are none.
     pub(crate) async fn ask(&self) -> Result<State> {
         let source = self.0.clone();

@@ -278,7 +278,7 @@ impl Options {
             "prefix" => self.prefix = Some(value.to_owned()),
             "username" => self.username = Some(value.to_owned()),
             "password" => self.password = Some(value.to_owned()),
-            "credentials_file" => self.credentials = Some(CredentialsSource::file(value)),
+            "credentials_file" => self.set_credentials(CredentialsSource::file(value))?,
             "credentials_interval" => self.credentials_interval = parse_ms(name, value)?,
             "sentinel_username" => self.sentinel_username = Some(value.to_owned()),
             "sentinel_password" => self.sentinel_password = Some(value.to_owned()),
@@ -320,6 +320,17 @@ impl Options {
             "language" => self.language = value.to_owned(),
             _ => return Err(unknown("option", name, &NAMES, Language::current().options_page(Listed::Member))),
         }
+        Ok(())
+    }
+
+    /// Sets `credentials`; refused if it is a file and a function is set, or the other way round.
+    pub fn set_credentials(&mut self, source: CredentialsSource) -> Result<()> {
+        if self.credentials.as_ref().is_some_and(|before| !before.is_like(&source)) {
+            return Err(invalid(
+                Language::current().text("{credentials_file} and a function for credentials exclude each other: set one of them"),
+            ));
+        }
+        self.credentials = Some(source);
         Ok(())
     }
 
@@ -375,7 +386,7 @@ impl Options {
         bounded("db", self.db, 0, MAX_DB)?;
         let own = |text: &str| invalid(Language::current().text(text));
         if self.credentials.is_some() && (self.username.is_some() || self.password.is_some()) {
-            return Err(own("{credentials_file} replaces {username} and {password}: leave these out, also in the url"));
+            return Err(own("credentials that may change replace {username} and {password}: leave these out, also in the url"));
         }
         if self.db > 0 && matches!(self.address, Address::Cluster(_)) {
             return Err(own("a Redis Cluster has only database 0: leave {db} out"));

@@ -23,7 +23,7 @@ const SECTIONS: [Section; 17] = [
         name: "options",
         title: "Options of members",
         about: "Set by name. The first invalid option is reported when a member is created.",
-        modules: &["options"],
+        modules: &["options", "credentials"],
     },
     Section {
         name: "calls",
