@@ -8,7 +8,7 @@ static counter destroyed = COUNTER_INIT;
 static void give(void *user_data, swarm_credentials *credentials) {
   (void)user_data;
   counter_add(&asked);
-  CHECK(swarm_credentials_set(credentials, NULL, "any") == SWARM_OK);
+  CHECK(swarm_credentials_set(credentials, "default", "any") == SWARM_OK);
 }
 
 static void give_none(void *user_data, swarm_credentials *credentials) {
