@@ -147,7 +147,8 @@ async fn a_source_that_fails_is_reported_and_the_connections_keep_what_they_have
     until("the rejection is in the health", || master.health().error.is_some_and(|error| error.message().contains("WRONGPASS")))
         .await;
     assert_eq!(master.run(NewJob::json(&1)?).await?.json::<u64>()?, 1);
-    write(&file, &json("app", "p1"));
+    // The server learns the password later.
+    add_user(&redis, "app", "wrong");
     until("the problem has gone", || master.health().error.is_none()).await;
     Ok(())
 }

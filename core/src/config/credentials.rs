@@ -92,7 +92,7 @@ impl CredentialsSource {
         });
         let answered = asked.await;
         if answered.is_err() {
-            self.report(Some(failed("the function has panicked")));
+            self.report(failed("the function has panicked"));
         }
         let state = self.now();
         match (&state.problem, state.number) {
@@ -111,13 +111,23 @@ impl CredentialsSource {
         self.0.state.borrow().number
     }
 
-    /// Sets or removes the problem.
-    pub(crate) fn report(&self, problem: Option<Error>) {
+    /// They could not be read, or a server has rejected them.
+    pub(crate) fn report(&self, problem: Error) {
         self.0.state.send_if_modified(|state| {
-            let changed = state.problem != problem;
-            state.problem = problem;
+            let changed = state.problem.as_ref() != Some(&problem);
+            state.problem = Some(problem);
             changed
         });
+    }
+
+    /// A server has accepted them.
+    pub(crate) fn accepted(&self) {
+        self.0.state.send_if_modified(|state| state.problem.take_if(|problem| !is_of_reading(problem)).is_some());
+    }
+
+    /// Whether a server has rejected them.
+    pub(crate) fn is_rejected(&self) -> bool {
+        self.0.state.borrow().problem.as_ref().is_some_and(|problem| !is_of_reading(problem))
     }
 
     pub(crate) fn changes(&self) -> watch::Receiver<State> {

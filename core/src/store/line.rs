@@ -134,7 +134,7 @@ impl Line {
                 _ => None,
             });
             let Some(mut connection) = open else { return };
-            connection.log_in_again(&options).await;
+            connection.log_in_again(&options, true).await;
             if let Some(line) = line.upgrade()
                 && let State::Open(link) = &mut *line.state.lock()
                 && link.number == number

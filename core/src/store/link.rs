@@ -21,7 +21,7 @@ use tokio_util::codec::Decoder;
 use super::failure::{Failed, Stage};
 use super::tls;
 use crate::config::address::{Address, HostPort};
-use crate::config::credentials::{Credentials, State};
+use crate::config::credentials::{Credentials, CredentialsSource, State};
 use crate::config::options::{Eviction, Options};
 use libswarm_common::error::{Error, ErrorKind};
 use libswarm_common::language::{Language, option};
@@ -69,18 +69,20 @@ impl Connection {
         self.driver.task.is_finished()
     }
 
-    /// Authenticates again if the credentials have changed. If that fails, the connection keeps those before; the source of the credentials reports it.
-    pub(crate) async fn log_in_again(&mut self, options: &Options) {
-        let Some(source) = options.credentials.as_ref().filter(|source| source.number() != self.login) else { return };
+    /// Authenticates again if the credentials have changed, or with `anew` if they were rejected. If that fails, the connection keeps those before; the
+    /// source of the credentials reports it.
+    pub(crate) async fn log_in_again(&mut self, options: &Options, anew: bool) {
+        let is_due = |source: &&CredentialsSource| source.number() != self.login || anew && source.is_rejected();
+        let Some(source) = options.credentials.as_ref().filter(is_due) else { return };
         let state = source.now();
         let auth = Login::of_credentials(&state.credentials).auth();
         let Some(auth) = auth else { return };
         match tokio::time::timeout(options.timeout, self.inner.send_packed_command(&auth)).await {
             Ok(answer) => match answer.and_then(Value::extract_error) {
-                Ok(_) => source.report(None),
+                Ok(_) => source.accepted(),
                 Err(error) => {
                     let failed = Failed::redis(options, Stage::Connecting, "authenticating again", &error);
-                    source.report(Some(failed.error));
+                    source.report(failed.error);
                 }
             },
             // The next call notices that the connection is silent.
