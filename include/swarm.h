@@ -45,7 +45,7 @@
  *     swarm_set_log_callback
  *
  *   Options of members: Set by name. The first invalid option is reported when a member is created.
- *     swarm_options_new swarm_options_set swarm_options_free
+ *     swarm_options_new swarm_options_set swarm_options_free swarm_credentials_set swarm_options_set_credentials
  *
  *   Calls: A function that takes time returns a swarm_call: wait for it, or set a callback; then read its answer.
  *     swarm_call_wait swarm_call_end swarm_call_on_done swarm_call_free swarm_call_count swarm_call_id
@@ -101,6 +101,11 @@
  *     swarm_worker_new swarm_worker_member swarm_worker_start swarm_worker_drain swarm_worker_terminate
  *     swarm_worker_free swarm_worker_on_add swarm_worker_process swarm_worker_set_tasks swarm_worker_on_delete
  *     swarm_worker_on_completed swarm_worker_on_failed swarm_worker_on_retrying swarm_worker_process_batches
+ *
+ *   Testing: Clusters and jobs for the tests of programs.
+ *     swarm_test_cluster_new swarm_test_cluster_name swarm_test_cluster_url swarm_test_cluster_settled
+ *     swarm_test_cluster_advance swarm_test_cluster_free swarm_test_job_new swarm_test_job_job
+ *     swarm_test_job_recorded swarm_test_job_cancel swarm_test_job_free
  *
  *   Processes: Supervisors of processes on this machine; they need no Redis.
  *     swarm_supervisor_options_new swarm_supervisor_options_set swarm_supervisor_options_free swarm_program_new
@@ -179,6 +184,11 @@ extern "C" {
 typedef struct swarm_call swarm_call;
 
 /**
+ * Where a callback puts credentials. Valid during the callback.
+ */
+typedef struct swarm_credentials swarm_credentials;
+
+/**
  * Why a call failed: a status, and a message that states what was being done and what to do about the error.
  */
 typedef struct swarm_error swarm_error;
@@ -243,6 +253,16 @@ typedef struct swarm_supervisor swarm_supervisor;
  * Options of supervisors. Only one thread at a time may use them.
  */
 typedef struct swarm_supervisor_options swarm_supervisor_options;
+
+/**
+ * A cluster that no other test uses. Members whose options have its name and its URL belong to it.
+ */
+typedef struct swarm_test_cluster swarm_test_cluster;
+
+/**
+ * A job that no worker was assigned, to call a process callback with it. Nothing of it uses Redis.
+ */
+typedef struct swarm_test_job swarm_test_job;
 
 /**
  * Accepts jobs and runs them. All functions except swarm_worker_free may be called from many threads at once.
@@ -549,6 +569,12 @@ swarm_status swarm_set_log_callback(int32_t level,
  */
 
 /**
+ * Gives the credentials by swarm_credentials_set. If it does not, there are none now: members use those that they got last, and
+ * report SWARM_ERR_AUTH_FAILED. It runs on a thread of the library, one call at a time for each member, and may block.
+ */
+typedef void (*swarm_credentials_fn)(void *user_data, swarm_credentials *credentials);
+
+/**
  * Creates options with the defaults, for the cluster with this name. NULL only if memory ran out. If the name is invalid,
  * swarm_master_new and swarm_worker_new fail.
  */
@@ -560,6 +586,7 @@ swarm_options *swarm_options_new(const char *cluster);
  * the first. NULL as `options` is ignored.
  *
  * `url` (such as `redis://localhost:6379/0`; the reference lists its forms), or host, port, socket, sentinels, sentinel_master, nodes, db; prefix, username, password,
+ * credentials_file (JSON with `username` and `password`, instead of those), credentials_interval (100 to one day; 10,000),
  * sentinel_username, sentinel_password, tls, tls_ca, tls_cert, tls_key, tls_verify; lease (1,000 to one day; 15,000), timeout (100 to 1 h;
  * 5,000), max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_crashes, failed_max, failed_max_bytes,
  * failed_ttl, completed_max, completed_max_bytes, completed_ttl, events ("follow" or "always"), events_max; of workers also slots
@@ -575,6 +602,22 @@ void swarm_options_set(swarm_options *options,
  * Frees options. Members that were created from them keep a copy. Accepts NULL.
  */
 void swarm_options_free(swarm_options *options);
+
+/**
+ * Sets the ACL user, NULL for the user `default`, and its password. Copies both.
+ */
+swarm_status swarm_credentials_set(swarm_credentials *credentials, const char *username, const char *password);
+
+/**
+ * Sets a function that gives the credentials, instead of the options `username` and `password`. It is called at each connection, and
+ * in the interval `credentials_interval`; when the credentials have changed, open connections authenticate again. Members that are
+ * created from these options share it; `destroy` runs when the options and all of them are freed. NULL as `callback` leaves them
+ * unchanged.
+ */
+void swarm_options_set_credentials(swarm_options *options,
+                                   swarm_credentials_fn callback,
+                                   void *user_data,
+                                   swarm_destroy_fn destroy);
 
 /** @} */
 
@@ -2915,6 +2958,99 @@ swarm_status swarm_worker_process_batches(const swarm_worker *worker,
                                           void *user_data,
                                           swarm_destroy_fn destroy,
                                           swarm_error **error);
+
+/** @} */
+
+/* ===================================================================================================================
+ * Testing
+ * =================================================================================================================== */
+
+/**
+ * @defgroup testing Testing
+ * Clusters and jobs for the tests of programs.
+ * @{
+ */
+
+/**
+ * Creates a cluster with a new name, which begins with `swarm-testing-`, on the Redis for the tests of this process: that of the
+ * environment variable SWARM_REDIS_URL, or a private server that the first call starts, within 10 s. The server is the program named
+ * by SWARM_REDIS_SERVER, or `redis-server` or `valkey-server` of PATH; it listens on a Unix socket in a temporary directory, stores
+ * nothing on disk, and ends when this process has ended, however that ends. Fails with SWARM_ERR_UNAVAILABLE if there is no such
+ * program.
+ */
+SWARM_MUST_USE
+swarm_status swarm_test_cluster_new(swarm_test_cluster **cluster,
+                                    swarm_error **error);
+
+/**
+ * The name of the cluster, for swarm_options_new. Valid as long as the cluster; "" for NULL.
+ */
+const char *swarm_test_cluster_name(const swarm_test_cluster *cluster);
+
+/**
+ * The address of its Redis, for the option `url`. Valid as long as the cluster; "" for NULL.
+ */
+const char *swarm_test_cluster_url(const swarm_test_cluster *cluster);
+
+/**
+ * Starts to wait until nothing is left to do now: no job waits or is active, and nothing is due. Jobs that wait for a time do not
+ * count: delayed ones, those of schedules, and those that only a limit blocks. Ends with SWARM_ERR_TIMEOUT after `limit_ms`, at most
+ * 365 days; the message lists the jobs that are left. Callbacks must run meanwhile: on their own threads, or by swarm_member_dispatch.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_test_cluster_settled(const swarm_test_cluster *cluster,
+                                       uint64_t limit_ms);
+
+/**
+ * Starts to move the cluster's clock ahead, 1 ms to 10 years, as if this time had passed: leases of members that are gone, delays,
+ * retries, timeouts, limits, schedules, and the times for which results and failed jobs are kept. First each member is asked to
+ * renew its lease; one that does not within a second counts as gone. Leases of the others move with the clock, so none is lost.
+ * Then the clock moves from each time at which something is due to the next. At each it waits until the jobs that begin there have
+ * ended, at most a second, but not for jobs that were active before. Clocks inside a program do not move.
+ */
+SWARM_MUST_USE
+swarm_call *swarm_test_cluster_advance(const swarm_test_cluster *cluster,
+                                       uint64_t ms);
+
+/**
+ * Removes the cluster from Redis, waiting at most a second, and frees it. Free its members before. In a forked child it only leaks
+ * what the parent's threads used. Accepts NULL.
+ */
+void swarm_test_cluster_free(swarm_test_cluster *cluster);
+
+/**
+ * Creates a job with this payload, and the options with which it would be added, or NULL for the defaults. `attempt` is the number of
+ * the attempt, from 1. `last_checkpoint` is that of an earlier execution, as JSON text; NULL for none. Fails with
+ * SWARM_ERR_INVALID_ARGUMENT.
+ */
+SWARM_MUST_USE
+swarm_status swarm_test_job_new(swarm_bytes payload,
+                                const swarm_job_options *options,
+                                uint32_t attempt,
+                                const char *last_checkpoint,
+                                swarm_test_job **job,
+                                swarm_error **error);
+
+/**
+ * The job, for a process callback. Valid as long as the test's job; NULL for NULL.
+ */
+const swarm_job *swarm_test_job_job(const swarm_test_job *job);
+
+/**
+ * What was done with the job, as JSON: `{"progress": [...], "checkpoints": [...], "log": [...]}`, each in the order of the calls. The
+ * result of a process callback is not recorded: the test has it. Valid until the next call for this job; "" for NULL.
+ */
+const char *swarm_test_job_recorded(const swarm_test_job *job);
+
+/**
+ * Asks the callback to stop, as a deletion of the job does: swarm_job_cancelled returns true from now on.
+ */
+void swarm_test_job_cancel(const swarm_test_job *job);
+
+/**
+ * Frees the job of a test. Accepts NULL.
+ */
+void swarm_test_job_free(swarm_test_job *job);
 
 /** @} */
 

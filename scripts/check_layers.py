@@ -22,6 +22,7 @@ LAYERS: dict[str, list[list[str]]] = {
         ["adding"],
         ["master", "worker"],
         ["api"],
+        ["testing"],
     ],
 }
 #: Crates whose files may not import each other in a circle, but have no named layers.

@@ -30,6 +30,8 @@ mod member;
 mod messaging;
 mod model;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod util;
@@ -50,6 +52,7 @@ pub use api::process::{DEFAULT_CONCURRENCY, Process};
 pub use api::process_batches::{BatchResults, ProcessBatches};
 pub use api::worker::Worker;
 pub use config::address::{Address, HostPort};
+pub use config::credentials::{Credentials, CredentialsSource};
 pub use config::options::{Eviction, Options, Recording, Requeue, Tls};
 pub use libswarm_common::backoff::{Backoff, Growth};
 pub use libswarm_common::error::{Error, ErrorKind, Result};

@@ -29,6 +29,8 @@ pub mod log;
 
 pub mod options;
 
+pub mod credentials;
+
 pub mod call;
 pub mod json;
 
@@ -74,6 +76,8 @@ mod job_events;
 pub mod work;
 
 pub mod batches;
+
+pub mod testing;
 
 #[cfg(unix)]
 pub mod supervisor;

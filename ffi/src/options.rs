@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use libswarm::{Error, Language, Options, Result};
+use libswarm::{CredentialsSource, Error, Language, Options, Result};
 
 use crate::guard::{guard_value, text};
 
@@ -35,6 +35,7 @@ pub unsafe extern "C" fn swarm_options_new(cluster: *const c_char) -> Option<Box
 /// the first. NULL as `options` is ignored.
 ///
 /// `url` (such as `redis://localhost:6379/0`; the reference lists its forms), or host, port, socket, sentinels, sentinel_master, nodes, db; prefix, username, password,
+/// credentials_file (JSON with `username` and `password`, instead of those), credentials_interval (100 to one day; 10,000),
 /// sentinel_username, sentinel_password, tls, tls_ca, tls_cert, tls_key, tls_verify; lease (1,000 to one day; 15,000), timeout (100 to 1 h;
 /// 5,000), max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_crashes, failed_max, failed_max_bytes,
 /// failed_ttl, completed_max, completed_max_bytes, completed_ttl, events ("follow" or "always"), events_max; of workers also slots
@@ -60,6 +61,12 @@ pub extern "C" fn swarm_options_free(options: Option<Box<swarm_options>>) {
 }
 
 impl swarm_options {
+    pub(crate) fn set_credentials(&mut self, source: CredentialsSource) {
+        if let Err(error) = self.options.set_credentials(source) {
+            self.problem.get_or_insert(error);
+        }
+    }
+
     /// The options, after checking them.
     pub(crate) fn checked(&self) -> Result<Options> {
         if let Some(problem) = &self.problem {

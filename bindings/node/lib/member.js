@@ -12,6 +12,7 @@ const { SUBSCRIBABLE, countOf, readMessage, recipientsOf, sending } = require(".
 const { hide, showOnly } = require("./hide.js");
 const native = require("./native.js");
 const { NewJob, addedOf, batchOf, isNewJob, packed, packer, sizeOf } = require("./new_job.js");
+const credentialsOf = require("./credentials.js");
 const { memberOptions } = require("./options.js");
 const { Code, jsonOf } = require("./wire.js");
 
@@ -30,6 +31,7 @@ class Member extends Channel {
     this._serialize = options.serialize;
     this._parse = options.parse;
     this._wantedTasks = options.tasks;
+    this._credentials = credentialsOf(options.config.credentials);
     this._closing = false;
     this._subscriptions = new Set();
     this._exit = null;
@@ -54,7 +56,7 @@ class Member extends Channel {
 
   /** Opens the native half; fails only if no thread can be started. */
   _open(openNative, tasks = []) {
-    super._open((wake) => openNative(this._cluster, [...this._settings, ...taskSettings(tasks)], wake));
+    super._open((wake) => openNative(this._cluster, [...this._settings, ...taskSettings(tasks)], wake, this._credentials));
     for (const event of this._subscriptions) this._native.subscribe(event);
     if (this._exit !== null) this._native.exitOnKill(this._exit.grace);
   }

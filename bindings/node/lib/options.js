@@ -6,14 +6,14 @@ const readClient = require("./client.js");
 
 /** Options that are passed to the core, by their names in JavaScript. */
 const passed = [
-  "url", "host", "port", "socket", "sentinels", "sentinelMaster", "nodes", "username", "password", "sentinelUsername",
+  "url", "host", "port", "socket", "sentinels", "sentinelMaster", "nodes", "username", "password", "credentialsFile", "credentialsInterval", "sentinelUsername",
   "sentinelPassword", "tls", "tlsCa", "tlsCert", "tlsKey", "tlsVerify", "lease", "timeout", "maxPayload", "maxPendingBytes", "eviction", "name", "group",
   "slots", "strictSlots", "prefetch", "rebalance", "window", "stopGrace", "maxCrashes", "rejoin", "failedMax",
   "failedMaxBytes", "failedTtl", "completedMax", "completedMaxBytes", "completedTtl", "events", "eventsMax",
 ];
 
 /** Options that are converted here. */
-const own = new Set(["client", "prefix", "db", "expireDelay", "requeue", "tasks", "prioritySlots", "handleSignals", "serialize", "parse"]);
+const own = new Set(["client", "credentials", "prefix", "db", "expireDelay", "requeue", "tasks", "prioritySlots", "handleSignals", "serialize", "parse"]);
 
 /** Options that may be arrays. */
 const lists = new Set(["sentinels", "nodes", "cpus"]);

@@ -8,6 +8,7 @@ mod adding;
 mod batch;
 mod choice;
 mod control;
+mod credentials;
 mod events;
 mod failure;
 mod flows;
@@ -29,6 +30,7 @@ mod session;
 mod stages;
 #[cfg(unix)]
 mod supervisor;
+mod testing;
 mod worker;
 
 #[napi_derive::module_init]

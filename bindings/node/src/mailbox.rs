@@ -33,6 +33,11 @@ impl Mailbox {
         Ok(Mailbox { wake, woken: AtomicBool::new(false), answers: Mutex::default() })
     }
 
+    /// The next announcement calls the function again.
+    pub fn rearm(&self) {
+        self.woken.store(false, Ordering::Release);
+    }
+
     /// Announces events or answers. Can be called from any thread.
     pub fn wake(&self) {
         if !self.woken.swap(true, Ordering::AcqRel) {

@@ -7,6 +7,7 @@ use libswarm_host::lock::Mutex;
 use napi::bindgen_prelude::{Either, Function};
 use napi_derive::napi;
 
+use crate::credentials::NativeCredentials;
 use crate::failure::Failure;
 use crate::followers::Followers;
 use crate::outgoing::{Answer, answer, json_of, to_json};
@@ -28,10 +29,11 @@ pub fn open_master(
     cluster: String,
     settings: Vec<String>,
     wake: Function<'_, (), ()>,
+    credentials: Option<&NativeCredentials>,
 ) -> napi::Result<Either<NativeMaster, Failure>> {
     let opened = Session::open(
         &wake,
-        |threads| Master::start(options::parse(&cluster, &settings)?, threads.handle()),
+        |threads| Master::start(options::with_credentials(&cluster, &settings, credentials)?, threads.handle()),
         |master, mailbox| master.set_wake(move || mailbox.wake()),
     )?;
     Ok(match opened {

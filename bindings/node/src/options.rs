@@ -3,6 +3,7 @@
 use libswarm::{Error, Options};
 use napi_derive::napi;
 
+use crate::credentials::NativeCredentials;
 use crate::failure::Failure;
 
 /// Options from a flat list of names and values.
@@ -13,6 +14,15 @@ pub fn parse(cluster: &str, settings: &[String]) -> Result<Options, Error> {
         options.set(&pair[0], &pair[1])?;
     }
     options.check()?;
+    Ok(options)
+}
+
+/// As `parse`, with the function that returns the credentials.
+pub fn with_credentials(cluster: &str, settings: &[String], credentials: Option<&NativeCredentials>) -> Result<Options, Error> {
+    let mut options = parse(cluster, settings)?;
+    if let Some(credentials) = credentials {
+        options.set_credentials(credentials.source())?;
+    }
     Ok(options)
 }
 

@@ -6,6 +6,7 @@ use libswarm::{Done, Error, Worker};
 use napi::bindgen_prelude::{Either, Function};
 use napi_derive::napi;
 
+use crate::credentials::NativeCredentials;
 use crate::failure::Failure;
 use crate::outgoing::{Answer, answer, json_of, to_json};
 use crate::session::{Session, session};
@@ -27,10 +28,11 @@ pub fn open_worker(
     cluster: String,
     settings: Vec<String>,
     wake: Function<'_, (), ()>,
+    credentials: Option<&NativeCredentials>,
 ) -> napi::Result<Either<NativeWorker, Failure>> {
     let opened = Session::open(
         &wake,
-        |threads| Worker::start(options::parse(&cluster, &settings)?, threads.handle()),
+        |threads| Worker::start(options::with_credentials(&cluster, &settings, credentials)?, threads.handle()),
         |worker, mailbox| worker.set_wake(move || mailbox.wake()),
     )?;
     Ok(match opened {

@@ -22,6 +22,18 @@ export interface MemberOptions {
   username?: string;
   /** Password of the user, or of the server. */
   password?: string;
+  /**
+   * A function that returns the credentials, or resolves with them, instead of `username` and `password`. It is called at each connection and every
+   * `credentialsInterval`, and has 5 s. When they have changed, open connections authenticate again.
+   */
+  credentials?: () => { username?: string; password: string } | PromiseLike<{ username?: string; password: string }>;
+  /**
+   * Path of a file with JSON, `{"username": …, "password": …}`, instead of `username` and `password`. When it has changed, open connections authenticate
+   * again.
+   */
+  credentialsFile?: string;
+  /** Milliseconds between two looks at the file, 100 to a day; 10,000. */
+  credentialsInterval?: number;
   /** The Sentinels, each `host:port`. */
   sentinels?: string | string[];
   /** Name of the master that the Sentinels monitor. */

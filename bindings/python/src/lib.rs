@@ -2,6 +2,7 @@
 
 mod call;
 mod choices;
+mod credentials;
 mod errors;
 mod event_info;
 mod events;
@@ -35,6 +36,7 @@ mod signals;
 mod stages;
 mod supervised;
 mod supervisor;
+mod testing;
 mod value;
 mod worker;
 
@@ -81,6 +83,8 @@ mod _native {
     use crate::supervised::say_ready;
     #[pymodule_export]
     use crate::supervisor::Supervisor;
+    #[pymodule_export]
+    use crate::testing::{TestCluster, TestJob, private_redis};
     #[pymodule_export]
     use crate::worker::{Worker, check_options};
 

@@ -83,9 +83,12 @@ impl Drop for Master {
 
 #[pymethods]
 impl Master {
+    /// `credentials` is the function of the option, or None.
     #[new]
-    fn new(cluster: Text, settings: Vec<(Text, Text)>) -> PyResult<Self> {
-        let options: Options = options(cluster, settings)?;
+    #[pyo3(signature = (cluster, settings, credentials=None))]
+    fn new(cluster: Text, settings: Vec<(Text, Text)>, credentials: Option<Py<PyAny>>) -> PyResult<Self> {
+        let mut options: Options = options(cluster, settings)?;
+        crate::credentials::set(&mut options, credentials)?;
         let runtime = runtime::current().map_err(raise)?;
         let max_payload = options.max_payload;
         let master = libswarm::Master::start(options, runtime.handle()).map_err(raise)?;

@@ -128,15 +128,17 @@ impl Worker {
 
     /// `mailbox` announces events. With `awaiter` and `schedule_flush` it is a worker of an event loop in this thread.
     #[new]
-    #[pyo3(signature = (cluster, settings, mailbox, awaiter=None, schedule_flush=None))]
+    #[pyo3(signature = (cluster, settings, mailbox, awaiter=None, schedule_flush=None, credentials=None))]
     fn new(
         cluster: Text,
         settings: Vec<(Text, Text)>,
         mailbox: &Mailbox,
         awaiter: Option<Py<PyAny>>,
         schedule_flush: Option<Py<PyAny>>,
+        credentials: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
-        let options = options(cluster, settings)?;
+        let mut options = options(cluster, settings)?;
+        crate::credentials::set(&mut options, credentials)?;
         let rejoin = options.rejoin;
         let post = mailbox.post()?;
         let subscribed = Subscribed::new(Some(post.clone()));

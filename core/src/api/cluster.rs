@@ -36,6 +36,12 @@ impl Cluster {
         ClusterBuilder { options: Options::new(name), wrong: None }
     }
 
+    /// A cluster with options that were checked.
+    #[cfg(feature = "testing")]
+    pub(crate) fn of(options: Options) -> Cluster {
+        Cluster { options }
+    }
+
     /// The options that every member starts with.
     pub fn options(&self) -> &Options {
         &self.options

@@ -43,7 +43,7 @@ use crate::worker::{Command, closed};
 /// ```
 #[derive(Clone)]
 pub struct Worker {
-    pub(super) handle: WorkerHandle,
+    pub(crate) handle: WorkerHandle,
 }
 
 impl Worker {
@@ -53,9 +53,33 @@ impl Worker {
         let messaging = Messaging::start(shared.clone(), runtime);
         let adds = Arc::new(Adds::new(shared.options.max_pending_bytes));
         let (commands, received) = mpsc::unbounded_channel();
-        let ends = Arc::new(Ends { messaging, adds, finishes: Arc::default(), commands, draining: watch::Sender::new(false) });
+        let ends = Arc::new(Ends {
+            messaging,
+            adds,
+            finishes: Arc::default(),
+            commands,
+            draining: watch::Sender::new(false),
+            #[cfg(feature = "testing")]
+            recorder: None,
+        });
         runtime.spawn(supervise(shared, Task::new(&ends, received)));
         Ok(Worker { handle: WorkerHandle(ends) })
+    }
+
+    /// A worker of no cluster, which records what is done with the job of a test. Its other calls fail as if it were closed.
+    #[cfg(feature = "testing")]
+    pub(crate) fn recording(recorder: Arc<crate::worker::recorder::Recorder>, runtime: &Handle) -> Result<Worker> {
+        let shared = Arc::new(Shared::new(Options::new("no-cluster"), runtime)?);
+        let messaging = Messaging::start(shared.clone(), runtime);
+        let finishes = Arc::new(crate::worker::finishes::Finishes::default());
+        finishes.record_by(recorder.clone());
+        let (commands, _) = mpsc::unbounded_channel();
+        let draining = watch::Sender::new(false);
+        let adds = Arc::new(Adds::new(shared.options.max_pending_bytes));
+        shared.end(closed());
+        messaging.end(closed());
+        let ends = Ends { messaging, adds, finishes, commands, draining, recorder: Some(recorder) };
+        Ok(Worker { handle: WorkerHandle(Arc::new(ends)) })
     }
 
     /// Waits until the worker is registered. Fails at once with an error that does not go away by waiting (a wrong password, …), and after the

@@ -1,5 +1,6 @@
 //! Options of members, and addresses of Redis.
 
 pub(crate) mod address;
+pub(crate) mod credentials;
 pub(crate) mod options;
 mod url;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::address::{Address, DEFAULT_PORT, DEFAULT_SENTINEL_PORT, host_ports};
+use crate::config::credentials::CredentialsSource;
 use crate::model::job_options::MAX_PRIORITY;
 use libswarm_common::error::{Result, invalid};
 use libswarm_common::id::check_name;
@@ -14,8 +15,11 @@ const MIB: u64 = 1024 * 1024;
 const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
 const MAX_DB: i64 = i32::MAX as i64;
 
+/// The names of clusters for tests begin with it.
+pub(crate) const TESTING_PREFIX: &str = "swarm-testing-";
+
 /// The names that [`Options::set`] accepts from users.
-const NAMES: [&str; 44] = [
+const NAMES: [&str; 46] = [
     "url",
     "host",
     "port",
@@ -27,6 +31,8 @@ const NAMES: [&str; 44] = [
     "prefix",
     "username",
     "password",
+    "credentials_file",
+    "credentials_interval",
     "sentinel_username",
     "sentinel_password",
     "tls",
@@ -138,6 +144,10 @@ pub struct Options {
     pub username: Option<String>,
     /// Password of the user, or of the server.
     pub password: Option<String>,
+    /// Replaces `username` and `password` by credentials that may change.
+    pub credentials: Option<CredentialsSource>,
+    /// How often it is asked whether they have changed; default 10 s, 100 ms to 1 day.
+    pub credentials_interval: Duration,
     /// ACL user at the Sentinels, if they require one.
     pub sentinel_username: Option<String>,
     /// Password at the Sentinels.
@@ -217,6 +227,8 @@ impl Options {
             db: 0,
             username: None,
             password: None,
+            credentials: None,
+            credentials_interval: Duration::from_secs(10),
             sentinel_username: None,
             sentinel_password: None,
             tls: None,
@@ -266,6 +278,8 @@ impl Options {
             "prefix" => self.prefix = Some(value.to_owned()),
             "username" => self.username = Some(value.to_owned()),
             "password" => self.password = Some(value.to_owned()),
+            "credentials_file" => self.set_credentials(CredentialsSource::file(value))?,
+            "credentials_interval" => self.credentials_interval = parse_ms(name, value)?,
             "sentinel_username" => self.sentinel_username = Some(value.to_owned()),
             "sentinel_password" => self.sentinel_password = Some(value.to_owned()),
             "tls" => self.tls = parse_bool(name, value)?.then(|| self.tls.take().unwrap_or_default()),
@@ -309,9 +323,25 @@ impl Options {
         Ok(())
     }
 
+    /// Sets `credentials`; refused if it is a file and a function is set, or the other way round.
+    pub fn set_credentials(&mut self, source: CredentialsSource) -> Result<()> {
+        if self.credentials.as_ref().is_some_and(|before| !before.is_like(&source)) {
+            return Err(invalid(
+                Language::current().text("{credentials_file} and a function for credentials exclude each other: set one of them"),
+            ));
+        }
+        self.credentials = Some(source);
+        Ok(())
+    }
+
     /// The prefix of every key, without braces: the cluster's name, or `prefix` if it is set.
     pub fn key_prefix(&self) -> &str {
         self.prefix.as_deref().unwrap_or(&self.cluster)
+    }
+
+    /// Whether it is a cluster for tests: its clock can be moved, and all its members read their inboxes.
+    pub(crate) fn is_for_tests(&self) -> bool {
+        self.key_prefix().starts_with(TESTING_PREFIX)
     }
 
     /// Checks the options as far as possible without a connection.
@@ -327,6 +357,7 @@ impl Options {
         }
         within("lease", self.lease, Duration::from_secs(1), Duration::from_secs(86_400))?;
         within("timeout", self.timeout, Duration::from_millis(100), Duration::from_secs(3600))?;
+        within("credentials_interval", self.credentials_interval, Duration::from_millis(100), Duration::from_secs(86_400))?;
         bounded("max_payload", self.max_payload, 0, MAX_PAYLOAD)?;
         bounded("max_pending_bytes", self.max_pending_bytes, MIB, 4096 * MIB)?;
         within("stop_grace", self.stop_grace, Duration::from_millis(100), Duration::from_secs(86_400))?;
@@ -354,6 +385,9 @@ impl Options {
         bounded("max_crashes", self.max_crashes, 0, 200)?;
         bounded("db", self.db, 0, MAX_DB)?;
         let own = |text: &str| invalid(Language::current().text(text));
+        if self.credentials.is_some() && (self.username.is_some() || self.password.is_some()) {
+            return Err(own("credentials that may change replace {username} and {password}: leave these out, also in the url"));
+        }
         if self.db > 0 && matches!(self.address, Address::Cluster(_)) {
             return Err(own("a Redis Cluster has only database 0: leave {db} out"));
         }

@@ -135,7 +135,7 @@ impl Task {
 
     /// Whether this master must read its inbox.
     fn reads_inbox(&self) -> bool {
-        self.waits.any() || self.chooser.is_active() || self.messaging.reads_inbox()
+        self.waits.any() || self.chooser.is_active() || self.messaging.reads_inbox() || self.shared.options.is_for_tests()
     }
 
     /// Waits until the program makes a call; false if it closes the master.

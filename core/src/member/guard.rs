@@ -42,7 +42,11 @@ pub(crate) trait MemberTask: Send {
 /// Runs the main task of a member, and ends the member if any of its tasks panics. The lease is left to expire: if a job caused the panic, a crash
 /// is counted for that job.
 pub(crate) async fn supervise<T: MemberTask>(shared: Arc<Shared>, mut task: T) {
-    let Err(error) = shared.guard_main(T::NAME, task.run()).await else { return };
+    let watched = tokio::select! {
+        ended = shared.guard_main(T::NAME, task.run()) => ended,
+        () = shared.watch_credentials() => return,
+    };
+    let Err(error) = watched else { return };
     shared.died(&error);
     let abort = async { task.abort(&error) };
     let _ = guarded("the member's end", abort).await;
@@ -50,6 +54,22 @@ pub(crate) async fn supervise<T: MemberTask>(shared: Arc<Shared>, mut task: T) {
 }
 
 impl Shared {
+    /// Reports the problems of the credentials that may change; never ends.
+    async fn watch_credentials(&self) {
+        let Some(source) = &self.options.credentials else { return std::future::pending().await };
+        let mut changes = source.changes();
+        loop {
+            let problem = changes.borrow_and_update().problem.clone();
+            match problem {
+                Some(error) => self.report(Source::Credentials, &error),
+                None => self.healed(Source::Credentials),
+            }
+            if changes.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
     /// Runs an additional task of the member. A panic in it ends the main task.
     pub(crate) async fn guard(&self, what: &str, task: impl Future<Output = ()>) {
         if let Err(error) = guarded(what, task).await {

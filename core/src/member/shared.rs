@@ -62,8 +62,8 @@ pub(super) struct Status {
     pub(super) incarnation: String,
     /// On the clock of `boottime`.
     pub(super) right_until: Duration,
-    /// The current error of calls and that of the inbox.
-    trouble: [Option<Error>; 2],
+    /// The current errors of calls, of the inbox and of the credentials.
+    trouble: [Option<Error>; 3],
     troubled_since: Option<Instant>,
     /// The program was notified of it.
     reported: bool,
@@ -83,6 +83,8 @@ const MAX_DELETES: usize = 100;
 pub(crate) enum Source {
     Calls = 0,
     Inbox = 1,
+    /// No connection: what its credentials come from.
+    Credentials = 2,
 }
 
 impl Shared {

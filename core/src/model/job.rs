@@ -69,6 +69,12 @@ impl FailureReason {
     }
 
     /// The reason with this name.
+    #[cfg(feature = "bindings")]
+    pub fn named(name: &str) -> FailureReason {
+        Self::from_name(name)
+    }
+
+    /// The reason with this name.
     pub(crate) fn from_name(name: &str) -> FailureReason {
         use FailureReason::{AssignTimeout, Corrupt, DependencyFailed, Failed, Poison, RunTimeout, TotalTimeout};
         let known = [Failed, Poison, Corrupt, AssignTimeout, RunTimeout, TotalTimeout, DependencyFailed]

@@ -20,7 +20,7 @@ const COMMANDS: &[(&str, &str)] = files!(
     "commands":
     "add", "await", "choose", "delete", "failed", "flow", "follow", "inspect", "join", "leave", "limit", "listen", "metrics", "obliterate", "order",
     "pause", "rebalance",
-    "repair", "schedule", "send", "stats", "sync",
+    "repair", "schedule", "send", "stats", "sync", "testing",
 );
 
 #[rustfmt::skip]

@@ -45,6 +45,7 @@ impl EventReader {
             self.connection = Some(link::connect(&self.options, self.keys.slot(), self.options.timeout).await?);
         }
         let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
+        connection.log_in_again(&self.options, false).await;
         let mut command = redis::cmd("XREAD");
         command.arg("BLOCK").arg(BLOCK.as_millis() as u64).arg("COUNT").arg(ENTRIES);
         command.arg("STREAMS").arg(self.keys.events()).arg(after.to_string());

@@ -128,6 +128,7 @@ impl Inbox {
         let limit = self.options.timeout;
         let block = self.block();
         let Some(connection) = &mut self.connection else { return Ok(Vec::new()) };
+        connection.log_in_again(&self.options, false).await;
         let mut command = redis::cmd("XREAD");
         command
             .arg("BLOCK")

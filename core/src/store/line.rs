@@ -3,8 +3,8 @@
 //! A separate task opens it, so that a caller that is cancelled, or is not polled for a while, delays no other caller.
 
 use libswarm_common::lock::Mutex;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -97,7 +97,7 @@ impl Line {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let made = link::connect_checked(&self.options, self.slot, limit).await.map(|(connection, server)| {
             self.warnings.report(&server.warnings);
-            let scripts = if server.script_flags { &*super::WITH_FLAGS } else { &*super::WITHOUT_FLAGS };
+            let scripts = super::scripts(server.script_flags, &self.options);
             Link { connection, scripts, number: NUMBER.fetch_add(1, Ordering::Relaxed) }
         });
         let made = made.map(|link| (link.number, link.connection.ended(), link));
@@ -109,9 +109,38 @@ impl Line {
         let line = Arc::downgrade(&self);
         drop(self);
         // Detects the end even while no call is made.
-        ended.await;
+        tokio::select! {
+            () = ended => {}
+            () = Line::log_in_again(&line, number) => {}
+        }
         if let Some(line) = line.upgrade() {
             line.drop_link(number);
+        }
+    }
+
+    /// Authenticates the connection with this number again when the credentials have changed; ends only if there is no such connection any more.
+    async fn log_in_again(line: &Weak<Self>, number: u64) {
+        loop {
+            let Some((options, source)) =
+                line.upgrade().and_then(|line| Some((line.options.clone(), line.options.credentials.clone()?)))
+            else {
+                return std::future::pending().await;
+            };
+            tokio::time::sleep(options.credentials_interval).await;
+            // A failure is reported by the source.
+            let _ = source.ask().await;
+            let open = line.upgrade().and_then(|line| match &*line.state.lock() {
+                State::Open(link) if link.number == number => Some(link.connection.clone()),
+                _ => None,
+            });
+            let Some(mut connection) = open else { return };
+            connection.log_in_again(&options, true).await;
+            if let Some(line) = line.upgrade()
+                && let State::Open(link) = &mut *line.state.lock()
+                && link.number == number
+            {
+                link.connection = connection;
+            }
         }
     }
 

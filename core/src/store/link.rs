@@ -21,6 +21,7 @@ use tokio_util::codec::Decoder;
 use super::failure::{Failed, Stage};
 use super::tls;
 use crate::config::address::{Address, HostPort};
+use crate::config::credentials::{Credentials, CredentialsSource, State};
 use crate::config::options::{Eviction, Options};
 use libswarm_common::error::{Error, ErrorKind};
 use libswarm_common::language::{Language, option};
@@ -35,6 +36,8 @@ const MAX_GREETING: usize = 8 * 1024 * 1024;
 pub(crate) struct Connection {
     inner: MultiplexedConnection,
     driver: Arc<Driver>,
+    /// The number of the credentials that it has used last; 0 if they do not change.
+    login: u64,
 }
 
 struct Driver {
@@ -64,6 +67,28 @@ impl Connection {
     /// Whether the server has closed the connection: commands would be lost.
     pub(crate) fn is_closed(&self) -> bool {
         self.driver.task.is_finished()
+    }
+
+    /// Authenticates again if the credentials have changed, or with `anew` if they were rejected. If that fails, the connection keeps those before; the
+    /// source of the credentials reports it.
+    pub(crate) async fn log_in_again(&mut self, options: &Options, anew: bool) {
+        let is_due = |source: &&CredentialsSource| source.number() != self.login || anew && source.is_rejected();
+        let Some(source) = options.credentials.as_ref().filter(is_due) else { return };
+        let state = source.now();
+        let auth = Login::of_credentials(&state.credentials).auth();
+        let Some(auth) = auth else { return };
+        match tokio::time::timeout(options.timeout, self.inner.send_packed_command(&auth)).await {
+            Ok(answer) => match answer.and_then(Value::extract_error) {
+                Ok(_) => source.accepted(),
+                Err(error) => {
+                    let failed = Failed::redis(options, Stage::Connecting, "authenticating again", &error);
+                    source.report(failed.error);
+                }
+            },
+            // The next call notices that the connection is silent.
+            Err(_) => return,
+        }
+        self.login = state.number;
     }
 
     /// Resolves when the connection has ended, even if it is not used. Does not keep it open.
@@ -116,7 +141,8 @@ impl Warnings {
 /// Connects to the server that owns hash slot `slot`, within `limit`.
 pub(crate) async fn connect(options: &Options, slot: u16, limit: Duration) -> Result<Connection, Failed> {
     // Sends a command at any rate: the reply shows why a server that rejects clients closes the connection.
-    let ask = (options.password.is_none() && options.db == 0).then(|| words(&["INFO", "server"]));
+    let ask =
+        (options.password.is_none() && options.credentials.is_none() && options.db == 0).then(|| words(&["INFO", "server"]));
     within(options, limit, async { Ok(greeted(options, slot, limit, ask).await?.0) }).await
 }
 
@@ -164,15 +190,17 @@ pub(crate) fn too_slow(options: &Options, limit: Duration) -> Error {
 /// Opens a connection, authenticates, and sends a first command. Returns its reply, too.
 async fn greeted(options: &Options, slot: u16, limit: Duration, ask: Option<Cmd>) -> Result<(Connection, Value), Failed> {
     let deadline = Instant::now() + limit;
+    let state = credentials(options).await?;
+    let login = state.as_ref().map_or_else(|| Login::of(options), |state| Login::of_credentials(&state.credentials));
     let mut stream = match &options.address {
         Address::Tcp(pair) => dial(options, pair).await?,
         Address::Unix(path) => Box::new(UnixStream::connect(path).await.map_err(|e| unreachable(options, e))?),
         Address::Sentinel { sentinels, master } => {
             dial(options, &ask_sentinels(options, sentinels, master, deadline).await?).await?
         }
-        Address::Cluster(nodes) => dial(options, &ask_cluster(options, nodes, slot, deadline).await?).await?,
+        Address::Cluster(nodes) => dial(options, &ask_cluster(options, nodes, &login, slot, deadline).await?).await?,
     };
-    let login = Login { db: options.db, ..Login::of(options) };
+    let login = Login { db: options.db, ..login };
     let answer = greet(options, &mut stream, &login, ask, Stage::Connecting, "connecting").await?;
     // Without time limits: callers have their own, which differ between calls and blocking reads. Authentication is done already.
     let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
@@ -180,7 +208,16 @@ async fn greeted(options: &Options, slot: u16, limit: Duration, ask: Option<Cmd>
     let (inner, driver) = MultiplexedConnection::new_with_config(&nobody, stream, config)
         .await
         .map_err(|e| Failed::redis(options, Stage::Connecting, "connecting", &e))?;
-    Ok((Connection { inner, driver: Driver::start(driver) }, answer))
+    let login = state.map_or(0, |state| state.number);
+    Ok((Connection { inner, driver: Driver::start(driver), login }, answer))
+}
+
+/// The credentials that may change, as they are now.
+async fn credentials(options: &Options) -> Result<Option<State>, Failed> {
+    match &options.credentials {
+        Some(source) => source.ask().await.map(Some).map_err(Failed::unsent),
+        None => Ok(None),
+    }
 }
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -221,7 +258,7 @@ fn unreachable(options: &Options, error: io::Error) -> Failed {
 }
 
 /// The credentials and the database.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Login<'a> {
     username: Option<&'a str>,
     password: Option<&'a str>,
@@ -231,6 +268,17 @@ struct Login<'a> {
 impl<'a> Login<'a> {
     fn of(options: &'a Options) -> Self {
         Login { username: options.username.as_deref(), password: options.password.as_deref(), db: 0 }
+    }
+
+    fn of_credentials(credentials: &'a Credentials) -> Self {
+        Login { username: credentials.username.as_deref(), password: Some(&credentials.password), db: 0 }
+    }
+
+    /// The command that authenticates, if there is a password.
+    fn auth(&self) -> Option<Cmd> {
+        let mut auth = Cmd::new();
+        auth.arg("AUTH").arg(self.username).arg(self.password?);
+        Some(auth)
     }
 }
 
@@ -251,11 +299,7 @@ async fn greet(
     doing: &str,
 ) -> Result<Value, Failed> {
     let mut commands = Vec::with_capacity(3);
-    if let Some(password) = login.password {
-        let mut auth = Cmd::new();
-        auth.arg("AUTH").arg(login.username).arg(password);
-        commands.push(auth);
-    }
+    commands.extend(login.auth());
     if login.db != 0 {
         commands.push(words(&["SELECT", &login.db.to_string()]));
     }
@@ -427,10 +471,16 @@ async fn ask_sentinels(options: &Options, sentinels: &[HostPort], master: &str, 
 }
 
 /// The node that owns the slot, from the first node that answers.
-async fn ask_cluster(options: &Options, nodes: &[HostPort], slot: u16, deadline: Instant) -> Result<HostPort, Failed> {
+async fn ask_cluster(
+    options: &Options,
+    nodes: &[HostPort],
+    login: &Login<'_>,
+    slot: u16,
+    deadline: Instant,
+) -> Result<HostPort, Failed> {
     let question = || words(&["CLUSTER", "SLOTS"]);
     let stage = (Stage::Connecting, "asking for the slots");
-    ask_each(options, nodes, &Login::of(options), question, stage, deadline, |node, reply| match owner(&reply, slot) {
+    ask_each(options, nodes, login, question, stage, deadline, |node, reply| match owner(&reply, slot) {
         Some((host, port)) => Ok((if host.is_empty() { node.0.clone() } else { host }, port)),
         None => {
             let message = format!("no node of {} serves hash slot {slot} now", options.address);

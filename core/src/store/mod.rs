@@ -13,6 +13,8 @@ mod link;
 
 pub(crate) mod codec;
 pub(crate) mod script;
+#[cfg(feature = "testing")]
+mod testing;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -33,6 +35,8 @@ pub(crate) use inbox::{Entry, Inbox, Read, after};
 use line::Line;
 pub(crate) use link::too_slow;
 use script::{Script, Scripts};
+#[cfg(feature = "testing")]
+pub(crate) use testing::Look;
 
 use crate::config::options::Options;
 use crate::model::flow::{FlowInfo, Input, Plan};
@@ -47,10 +51,23 @@ use libswarm_common::language::Language;
 pub(crate) static WITH_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(true));
 pub(crate) static WITHOUT_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(false));
 
+/// Those of clusters for tests.
+static TESTING: LazyLock<[Scripts; 2]> = LazyLock::new(|| [false, true].map(Scripts::testing));
+
+/// The scripts for a server of which it is known whether it supports flags, and for a cluster.
+fn scripts(flags: bool, options: &Options) -> &'static Scripts {
+    match (options.is_for_tests(), flags) {
+        (true, flags) => &TESTING[usize::from(flags)],
+        (false, true) => &WITH_FLAGS,
+        (false, false) => &WITHOUT_FLAGS,
+    }
+}
+
 /// Creates global values on the caller's thread: a child that is forked while another thread creates one would wait for it forever.
 pub(crate) fn prepare() {
     LazyLock::force(&WITH_FLAGS);
     LazyLock::force(&WITHOUT_FLAGS);
+    LazyLock::force(&TESTING);
 }
 
 /// One member's command connection. It connects on first use and again after each loss. A call that fails is not repeated here, because only its

@@ -48,10 +48,10 @@ enum Effect {
 }
 
 macro_rules! scripts {
-    ($($field:ident: $name:literal, $effect:ident, $batch:literal;)*) => {
+    ($($(#[$meta:meta])* $field:ident: $name:literal, $effect:ident, $batch:literal;)*) => {
         /// All scripts, adapted to the version of the server.
         pub(crate) struct Scripts {
-            $(pub(crate) $field: Script,)*
+            $($(#[$meta])* pub(crate) $field: Script,)*
         }
 
         impl Scripts {
@@ -59,6 +59,11 @@ macro_rules! scripts {
             /// which they let it continue.
             pub(crate) fn new(flags: bool) -> Self {
                 Self::altered(flags, |source| source)
+            }
+
+            /// For clusters for tests.
+            pub(crate) fn testing(flags: bool) -> Self {
+                Self::altered(flags, with_testing_time)
             }
 
             /// As `new`, but applies `alter` to each source.
@@ -107,6 +112,25 @@ scripts! {
     flow: "flow", Adds, "";
     follow: "follow", Frees, "";
     metrics: "metrics", Reads, "";
+    #[cfg_attr(not(any(test, feature = "testing")), expect(dead_code))]
+    testing: "testing", Frees, "";
+}
+
+/// The call by which scripts read the server's clock, and the start of a script without its first line.
+const TIME: [&str; 2] = ["redis.call('TIME')", "call('TIME')"];
+const START: &str = "local COMMAND = ";
+/// The same with an offset, which `lua/commands/testing.lua` sets.
+const TESTING_TIME: &str = "local function testing_time()
+local time, offset = redis.call('TIME'), redis.call('HGET', KEYS[1], 'testing_offset')
+local micros = time[1] * 1000000 + time[2] + (tonumber(offset or '') or 0) * 1000
+return { math.floor(micros / 1000000), micros % 1000000 }
+end
+";
+
+/// A script of a cluster for tests: its clock can be moved.
+fn with_testing_time(source: String) -> String {
+    let source = TIME.iter().fold(source, |source, time| source.replace(time, "testing_time()"));
+    source.replacen(START, &format!("{TESTING_TIME}{START}"), 1)
 }
 
 impl Script {
@@ -143,6 +167,20 @@ fn head(effect: Effect, flags: bool) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn only_scripts_of_clusters_for_tests_have_a_clock_that_can_be_moved() {
+        for (usual, testing) in super::Scripts::new(true).all().iter().zip(super::Scripts::testing(true).all()) {
+            assert!(!usual.source().contains("testing_time"), "{}", usual.name);
+            assert_eq!(testing.source().matches("'TIME'").count(), 1, "{}", usual.name);
+            assert_eq!(
+                testing.source().matches("testing_time()").count(),
+                usual.source().matches("'TIME'").count() + 1,
+                "{}",
+                usual.name
+            );
+        }
+    }
+
     #[test]
     fn every_command_of_the_scripts_is_among_the_documented_permissions() {
         const OPTIONS: [&str; 18] = [

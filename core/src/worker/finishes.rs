@@ -67,6 +67,9 @@ struct Gathered {
     last_line: u64,
     /// Set when the worker has ended: the error of every later finish.
     closed: Option<Error>,
+    /// Takes everything, for a job of a test.
+    #[cfg(feature = "testing")]
+    recorder: Option<std::sync::Arc<super::recorder::Recorder>>,
 }
 
 impl Gathered {
@@ -92,6 +95,11 @@ impl Finishes {
         if let Some(error) = gathered.closed.clone() {
             drop(gathered);
             return refuse(finishes, &error);
+        }
+        #[cfg(feature = "testing")]
+        if let Some(recorder) = gathered.recorder.clone() {
+            drop(gathered);
+            return self.record(finishes, &recorder);
         }
         let first = gathered.list.is_empty();
         let now = boottime();
@@ -137,6 +145,10 @@ impl Finishes {
         if gathered.closed.is_some() {
             return;
         }
+        #[cfg(feature = "testing")]
+        if let Some(recorder) = &gathered.recorder {
+            return recorder.line(text);
+        }
         let first = gathered.lines.is_empty();
         gathered.last_line += 1;
         let line = Line { number: gathered.last_line, at: boottime(), text };
@@ -153,6 +165,14 @@ impl Finishes {
 
     pub(crate) fn push_value(&self, fence: u64, kind: Stored, value: Vec<u8>) {
         let mut gathered = self.gathered.lock();
+        #[cfg(feature = "testing")]
+        if let Some(recorder) = &gathered.recorder {
+            return match kind {
+                Stored::Progress => recorder.progress(value),
+                Stored::Checkpoint => recorder.checkpoint(value),
+                Stored::Log => {}
+            };
+        }
         let first = gathered.values.is_empty();
         gathered.values.insert((fence, kind), value);
         drop(gathered);
@@ -198,6 +218,24 @@ impl Finishes {
             values.push((fence, Stored::Log, pack_lines(&lines)));
         }
         values
+    }
+
+    /// Records everything from now on.
+    #[cfg(feature = "testing")]
+    pub(crate) fn record_by(&self, recorder: std::sync::Arc<super::recorder::Recorder>) {
+        self.gathered.lock().recorder = Some(recorder);
+    }
+
+    #[cfg(feature = "testing")]
+    fn record(&self, finishes: impl IntoIterator<Item = Finished>, recorder: &super::recorder::Recorder) {
+        for (fence, finish, done) in finishes {
+            let stopped = finish == Finish::Stopped;
+            let first = recorder.finish(finish);
+            self.ended.notify_waiters();
+            if let Some(done) = done {
+                done(if first || stopped { Ok(()) } else { Err(super::stale(fence)) });
+            }
+        }
     }
 
     /// Rejects later finishes.

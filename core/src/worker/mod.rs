@@ -9,6 +9,8 @@ mod intake;
 pub(crate) mod measures;
 mod outcome;
 mod quotas;
+#[cfg(feature = "testing")]
+pub(crate) mod recorder;
 mod round;
 mod state;
 mod stuck;

@@ -11,7 +11,7 @@ struct Section {
     modules: &'static [&'static str],
 }
 
-const SECTIONS: [Section; 17] = [
+const SECTIONS: [Section; 18] = [
     Section {
         name: "basics",
         title: "Basics",
@@ -23,7 +23,7 @@ const SECTIONS: [Section; 17] = [
         name: "options",
         title: "Options of members",
         about: "Set by name. The first invalid option is reported when a member is created.",
-        modules: &["options"],
+        modules: &["options", "credentials"],
     },
     Section {
         name: "calls",
@@ -92,6 +92,7 @@ const SECTIONS: [Section; 17] = [
     Section { name: "jobs", title: "Jobs of a worker", about: "The data of an assigned job.", modules: &["job"] },
     Section { name: "results", title: "Results of jobs", about: "How a job is finished.", modules: &["result"] },
     Section { name: "workers", title: "Workers", about: "Accept jobs and run them.", modules: &["worker", "work", "batches"] },
+    Section { name: "testing", title: "Testing", about: "Clusters and jobs for the tests of programs.", modules: &["testing"] },
     Section {
         name: "processes",
         title: "Processes",

@@ -6,7 +6,7 @@ from typing import Any
 
 from . import logs
 from ._native import Master
-from ._options import settings
+from ._options import credentials, settings
 from ._subscriptions import SUBSCRIBED, Subscriptions
 from .types import Health
 
@@ -19,7 +19,7 @@ class MasterBase(Subscriptions):
 
     def __init__(self, cluster: str, options: dict[str, object]) -> None:
         super().__init__()
-        self._native = Master(cluster, settings(options))
+        self._native = Master(cluster, settings(options), credentials(options))
         logs.begin()
 
     def health(self) -> Health:

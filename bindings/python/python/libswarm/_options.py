@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, NoReturn, SupportsIndex, TypedDict
 
 from .errors import SwarmInvalidArgument
@@ -13,6 +14,7 @@ from .errors import SwarmInvalidArgument
 _DURATIONS = frozenset(
     {
         "lease",
+        "credentials_interval",
         "timeout",
         "failed_ttl",
         "completed_ttl",
@@ -46,6 +48,15 @@ class ConnectionOptions(TypedDict, total=False):
     db: int
     username: str
     password: str
+    #: A function that returns the credentials, instead of `username` and `password`: a dict with `password`, and maybe
+    #: `username`. It is called at each connection and every `credentials_interval` seconds, on a thread of the library. When
+    #: they have changed, open connections authenticate again.
+    credentials: Callable[[], Mapping[str, str]]
+    #: Path of a file with JSON, `{"username": ..., "password": ...}`, instead of `username` and `password`. When it has changed,
+    #: open connections authenticate again.
+    credentials_file: str | os.PathLike[str]
+    #: Seconds between two looks at the file, 0.1 to a day; 10.
+    credentials_interval: float
     tls: bool
     #: Paths of PEM files: the CA to trust instead of those of the system, the client's certificate and key.
     tls_ca: str | os.PathLike[str]
@@ -187,7 +198,7 @@ _KINDS: dict[str, str] = {
     "events_max": "int",
     **dict.fromkeys(("slots", "prefetch", "window", "max_respawns", "line_buffer", "count"), "int"),
     **dict.fromkeys(("tls", "tls_verify", "strict_slots", "rebalance", "rejoin", "forward", "lines", "respawn"), "bool"),
-    **dict.fromkeys(("socket", "tls_ca", "tls_cert", "tls_key"), "path"),
+    **dict.fromkeys(("socket", "credentials_file", "tls_ca", "tls_cert", "tls_key"), "path"),
     **dict.fromkeys(("sentinels", "nodes"), "list"),
     **dict.fromkeys(_DURATIONS, "number of seconds"),
     "backoff_jitter": "number",
@@ -206,8 +217,20 @@ class Settings(list[tuple[str, str]]):
 
 
 def settings(options: Mapping[str, object]) -> Settings:
-    """The options as name and text, without those that are None, and without `tasks`, which the worker handles."""
-    return Settings(texts({name: value for name, value in options.items() if name != "tasks"}))
+    """The options as name and text, without those that are None, `tasks` and `credentials`, which are passed apart."""
+    return Settings(texts({name: value for name, value in options.items() if name not in ("tasks", "credentials")}))
+
+
+def credentials(options: Mapping[str, object]) -> Callable[[], object] | None:
+    """The function that returns the credentials; None if there is none."""
+    function = options.get("credentials")
+    if function is None:
+        return None
+    if not callable(function) or inspect.iscoroutinefunction(function):
+        raise SwarmInvalidArgument(
+            f"credentials is of type {type(function).__name__}, it must be a function, and no coroutine function"
+        )
+    return function
 
 
 def texts(options: Mapping[str, object]) -> list[tuple[str, str]]:

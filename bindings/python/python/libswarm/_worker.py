@@ -12,7 +12,7 @@ from ._batches import Batching, Gatherer, Group, batching, results_of
 from ._calling import check_handler, class_name, log_raised, log_warning, message_of, refuse_coroutine, text_of, traceback_of
 from ._events import Listener, Registered
 from ._native import Job
-from ._options import Settings, settings
+from ._options import Settings, credentials, settings
 from ._subscriptions import SUBSCRIBED, Subscriptions
 from ._tasks import Handler as TaskHandler
 from ._tasks import Tasks
@@ -65,6 +65,7 @@ class WorkerBase(Subscriptions):
         super().__init__()
         self._cluster = cluster
         self._settings = settings(options)
+        self._credentials = credentials(options)
         self._slots: Any = options.get("slots")
         self._tasks = Tasks()
         #: Whether it was paused before it started.

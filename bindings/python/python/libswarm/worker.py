@@ -140,7 +140,7 @@ class Worker(ThreadMember, WorkerApi):
             try:
                 if threads is not None:
                     threads.start()
-                self._native = _native.Worker(self._cluster, settings, self._mailbox)
+                self._native = _native.Worker(self._cluster, settings, self._mailbox, credentials=self._credentials)
                 self._subscribe_all(self._native)
             except BaseException:
                 begun.put(False)

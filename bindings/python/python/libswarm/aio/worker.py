@@ -115,7 +115,7 @@ class Worker(LoopMember, WorkerApi):
         schedule = bridge.loop.call_soon
         try:
             self._native = native = _native.Worker(
-                self._cluster, settings, bridge.mailbox, bridge.future, lambda: schedule(native.flush)
+                self._cluster, settings, bridge.mailbox, bridge.future, lambda: schedule(native.flush), self._credentials
             )
             self._subscribe_all(native)
         except BaseException:

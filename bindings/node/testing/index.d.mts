@@ -1,0 +1,3 @@
+import * as testing from "./index.js";
+export default testing;
+export * from "./index.js";

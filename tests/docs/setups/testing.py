@@ -1,0 +1,2 @@
+# BLOCK
+test_a_reminder_is_sent_an_hour_later()
