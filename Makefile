@@ -77,7 +77,7 @@ test-node: build-node ## The Node package, its drop-in face and its examples
 	$(WITH_LIMIT) $(WITH_REDIS) npm test --prefix bindings/node
 
 test-conformance: build-drivers ## The same behaviour in every language, every pair and over every transport
-	$(TESTS) tests/conformance
+	$(TESTS) --numprocesses 2 tests/conformance
 
 test-faults: build-drivers ## Every fault there is a promise for; prints a line for each with what was done and measured
 	$(TESTS) tests/faults
@@ -104,6 +104,7 @@ lint: setup build-python build-node ## Formats, warnings and types of every lang
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --package libswarm --package libswarm-supervisor --package libswarm-common --package libswarm-cli
 	scripts/check_layers.py
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
+	cd cli/assets && sha256sum --quiet --check SHA256SUMS
 	luacheck --quiet --no-color core/src
 	$(BIN)/ruff check --quiet --config tests/pyproject.toml tests
 	$(BIN)/ruff format --quiet --check --config tests/pyproject.toml tests

@@ -3,6 +3,9 @@
 const REFRESH_MS = 5000;
 // The longest time between two figures that a line joins.
 const GAP_MS = 5000;
+const MINUTE_MS = 61000;
+// How often the figures by minutes are read.
+const HISTORY_MS = 15000;
 const state = { overview: null, points: [], source: null, route: null, refresh: 0, pending: '' };
 const $ = (id) => document.getElementById(id);
 
@@ -137,7 +140,7 @@ function colors() {
 }
 
 // A chart of fields of the points: {label, field}, ...
-function chart(title, series, points, unit) {
+function chart(title, series, points, unit, gap = GAP_MS) {
   const box = h('div', { class: 'chart', role: 'img', 'aria-label': title }, h('h2', {}, title));
   const { text, line, series: paint } = colors();
   const axis = { stroke: text, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
@@ -150,27 +153,47 @@ function chart(title, series, points, unit) {
     axes: [{ ...axis, values: (_, all) => all.map(clock) }, { ...axis, size: 64, values: (_, all) => all.map((value) => (unit ? unit(value) : show(value))) }],
     series: [{ label: 'time', value: (_, time) => (time ? clock(time) : '–') }, ...series.map(({ label }, at) => ({ label, stroke: paint[at], width: 1.5, value: values, points: { show: false } }))],
   };
-  const plot = new uPlot(options, data(series, points), box);
+  const plot = new uPlot(options, data(series, points, gap), box);
   const fit = () => box.clientWidth > 40 && plot.setSize({ width: box.clientWidth - 16, height: 180 });
   new ResizeObserver(fit).observe(box);
-  charts.set(title, { plot, series });
+  charts.set(title, { plot, series, live: points === state.points });
   return box;
 }
 
 const clock = (seconds) => new Date(seconds * 1000).toTimeString().slice(0, 8);
 
 // Times at which nobody looked are a gap.
-function data(series, all) {
-  const points = all.flatMap((point, at) => (at > 0 && point.at - all[at - 1].at > GAP_MS ? [{ at: point.at - 1 }, point] : [point]));
+function data(series, all, gap = GAP_MS) {
+  const points = all.flatMap((point, at) => (at > 0 && point.at - all[at - 1].at > gap ? [{ at: point.at - 1 }, point] : [point]));
   return [points.map((point) => point.at / 1000), ...series.map(({ field }) => points.map((point) => point[field] ?? null))];
 }
 
 const RATES = ['Jobs per second', [{ label: 'added', field: 'added' }, { label: 'completed', field: 'completed' }, { label: 'failed', field: 'failed' }]];
 const STATES = ['Jobs by state', [{ label: 'waiting', field: 'waiting' }, { label: 'active', field: 'active' }, { label: 'delayed', field: 'delayed' }, { label: 'blocked', field: 'blocked' }]];
 
+const percentiles = (what) => ['50', '95', '99'].map((rank) => ({ label: `p${rank}`, field: what + rank }));
+const WAITS = ['Wait of the last hour', percentiles('wait')];
+const RUNS = ['Run of the last hour', percentiles('run')];
+
+// Waits and runs by minutes; read again while the overview is open.
+async function drawHistory() {
+  let minutes;
+  try {
+    ({ minutes } = await call('api/history'));
+  } catch {
+    return;
+  }
+  if (!$('history')) return;
+  if (!charts.has(WAITS[0])) {
+    $('history').replaceChildren(chart(...WAITS, minutes, duration, MINUTE_MS), chart(...RUNS, minutes, duration, MINUTE_MS));
+  } else {
+    for (const [title, series] of [WAITS, RUNS]) charts.get(title).plot.setData(data(series, minutes, MINUTE_MS));
+  }
+}
+
 // Pages. Each returns the content for parameters; `live` ones are drawn anew with each overview.
 
-function overviewPage() {
+function overviewCards() {
   const { snapshot } = state.overview;
   const { stats } = snapshot;
   const card = (name, value, path, params) => h(path ? 'a' : 'div', { class: 'card', href: path && '#/' + path + query(params) }, h('b', {}, show(value)), h('span', {}, name));
@@ -183,19 +206,20 @@ function overviewPage() {
     card('crashes in all', stats.crashes),
     stats.damaged > 0 && card('damaged', stats.damaged, 'redis'),
   ];
-  const waits = snapshot.first_waiting ? h('p', {}, 'First to be assigned: ', jobLink(snapshot.first_waiting)) : null;
-  return [h('h1', {}, 'Overview'), h('div', { class: 'cards', id: 'cards' }, cards), h('div', { id: 'waits' }, waits), h('div', { class: 'charts' }, chart(...RATES, state.points), chart(...STATES, state.points))];
+  const first = snapshot.first_waiting ? h('p', {}, 'First to be assigned: ', jobLink(snapshot.first_waiting)) : null;
+  return h('div', { id: 'cards' }, h('div', { class: 'cards' }, cards), first);
+}
+
+function overviewPage() {
+  const live = h('div', { class: 'charts' }, chart(...RATES, state.points), chart(...STATES, state.points));
+  return [h('h1', {}, 'Overview'), overviewCards(), live, h('div', { class: 'charts', id: 'history' })];
 }
 
 // Keeps the charts: they would lose what the pointer shows.
 function updateOverview() {
-  for (const { plot, series } of charts.values()) plot.setData(data(series, state.points));
-  const kept = new Map(charts);
-  const [, cards, waits] = overviewPage();
-  charts.clear();
-  kept.forEach((value, key) => charts.set(key, value));
+  for (const { plot, series, live } of charts.values()) if (live) plot.setData(data(series, state.points));
+  const cards = overviewCards();
   if ($('cards').textContent !== cards.textContent) $('cards').replaceWith(cards);
-  $('waits').replaceWith(waits);
 }
 
 function tasksPage() {
@@ -411,16 +435,17 @@ async function open(again) {
     return;
   }
   try {
+    if (page.live) charts.clear();
     const content = await page.draw(params);
     if (turn !== state.refresh) return;
     // Not while somebody types or has opened a question.
     if (again && ($('main').contains(document.activeElement) && /INPUT|SELECT/.test(document.activeElement.tagName) || $('dialog').open)) return;
     const selected = [...$('main').querySelectorAll('tbody tr')].findIndex((row) => row.ariaSelected === 'true');
-    if (name !== 'overview') charts.clear();
     $('main').replaceChildren(...[content].flat(Infinity).filter(Boolean));
     if (again) select(selected);
     else $('main').focus();
     state.route = name;
+    if (name === 'overview') drawHistory();
     if (state.overview?.snapshot) trouble('');
   } catch (error) {
     if (turn !== state.refresh) return;
@@ -494,7 +519,7 @@ function looked(overview) {
   live();
   if (overview.error) return trouble(overview.error.message);
   state.points.push(overview.point);
-  state.points = state.points.slice(-600);
+  state.points = state.points.slice(-400);
   if (!had) return open(state.route !== null);
   if (state.route === 'overview') updateOverview();
   else if (PAGES[state.route]?.live) open(true);
@@ -531,5 +556,6 @@ addEventListener('hashchange', () => open(false));
 addEventListener('keydown', press);
 document.addEventListener('visibilitychange', visible);
 setInterval(() => !document.hidden && state.route && !PAGES[state.route].live && open(true), REFRESH_MS);
+setInterval(() => !document.hidden && state.route === 'overview' && drawHistory(), HISTORY_MS);
 connect();
 open(false);

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    add, cancel, completions, dashboard, doctor, drain, events, failed, job, jobs, limits, man, pause, run, schedules, send,
-    status, top, up, workers,
+    add, cancel, completions, dashboard, doctor, drain, events, failed, job, jobs, limits, man, metrics, pause, run, schedules,
+    send, status, top, up, workers,
 };
 use crate::global::Global;
 
@@ -69,6 +69,8 @@ pub(crate) enum Command {
     Send(send::Args),
     /// Run a command for each job of a task.
     Run(run::Args),
+    /// Print metrics for Prometheus, or serve them.
+    Metrics(metrics::Args),
     /// Show the cluster in a browser.
     Dashboard(Box<dashboard::Args>),
     /// Run a private Redis server for development.

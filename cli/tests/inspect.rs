@@ -3,10 +3,12 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use libswarm::{NewJob, Schedule, Timing};
-use support::{Redis, master, swarm, until, worker};
+use support::{Redis, Running, at, master, swarm, until, worker};
 
 const SECRET: &str = "hunter2-payload";
 
@@ -23,6 +25,24 @@ fn an_empty_cluster_says_so() {
     swarm(&redis, &["doctor"]).ends_with(0).prints("ok       protocol").prints("ok       permissions");
     assert_eq!(swarm(&redis, &["status", "--json"]).json()["stats"]["members"], 0, "it does not count itself");
     assert_eq!(swarm(&redis, &["doctor", "--json"]).json()["errors"], 0);
+}
+
+#[test]
+fn metrics_are_printed_and_served() {
+    let redis = Redis::start();
+    swarm(&redis, &["add", "mail", "1"]).ends_with(0);
+    swarm(&redis, &["metrics"]).ends_with(0).prints("swarm_jobs{state=\"waiting\"} 1");
+    let mut command = at(&redis);
+    command.args(["metrics", "--listen", "127.0.0.1:0"]);
+    let server = Running::start(command);
+    let url = server.line();
+    let address = url.trim_start_matches("http://").trim_end_matches("/metrics");
+    let mut connection = TcpStream::connect(address).unwrap();
+    connection.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("text/plain; version=0.0.4"), "{answer}");
+    assert!(answer.contains("swarm_jobs{state=\"waiting\"} 1"), "{answer}");
 }
 
 #[test]

@@ -35,6 +35,20 @@ def test_the_overview_is_live(swarm: Swarm, dashboard: Start, browse: Browse) ->
     assert page.problems() == []
 
 
+def test_waits_and_runs_of_the_last_hour_are_drawn(swarm: Swarm, dashboard: Start, browse: Browse) -> None:
+    swarm.start("run", "send", "--slots", "2", "--", "cat")
+    for number in range(4):
+        swarm("add", "send", str(number))
+    wait_until(lambda: swarm.stats()["completed"] == 4, 20, "completed jobs")
+    server = dashboard()
+    [minute, *_] = server.get("api/history")["minutes"]
+    assert 0 < minute["run50"] <= minute["run99"] < 10_000
+    page = browse(server)
+    page.open("overview")
+    page.shows("Wait of the last hour", "Run of the last hour", "p99")
+    assert page.problems() == []
+
+
 def test_failed_jobs_are_grouped_and_retried_together(swarm: Swarm, dashboard: Start, browse: Browse, tmp_path: Path) -> None:
     fail_some(swarm, tmp_path, 3)
     server = dashboard("--write")

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEST = "tests::model::whatever_comes_in_whatever_order_every_step_follows_the_rules"
 # The seeds are stored in the test: so many runs, each of these steps.
 RUNS = 5
-STEPS = 20_000
+STEPS = 12_000
 LONG_STEPS = 200_000
 
 

@@ -13,6 +13,7 @@ pub(crate) mod job_options;
 pub(crate) mod jobs;
 pub(crate) mod limits;
 pub(crate) mod man;
+pub(crate) mod metrics;
 pub(crate) mod pause;
 pub(crate) mod run;
 pub(crate) mod schedules;
@@ -64,6 +65,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<Exit, Trouble> {
         Command::Events(args) => events::run(&args, global, output).await,
         Command::Send(args) => with(global, async |session| send::run(&args, session, output).await).await,
         Command::Run(args) => run::run(&args, global, output).await,
+        Command::Metrics(args) => metrics::run(&args, global, output).await,
         Command::Dashboard(args) => dashboard::run(&args, global, output).await,
         Command::Up(args) => up::run(&args, output).await,
         Command::Completions(args) => completions::run(&args, Cli::command(), output),

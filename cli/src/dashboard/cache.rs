@@ -22,10 +22,20 @@ pub(super) struct Cache(Mutex<HashMap<String, Slot>>);
 impl Cache {
     /// The answer for a key; `read` makes it if there is no fresh one. Requests with the same key wait for each other.
     pub(super) async fn get(&self, key: String, read: impl Future<Output = Result<Value, Refused>>) -> Result<Value, Refused> {
+        self.get_for(FRESH, key, read).await
+    }
+
+    /// As `get`, for an answer that is kept for another time.
+    pub(super) async fn get_for(
+        &self,
+        fresh: Duration,
+        key: String,
+        read: impl Future<Output = Result<Value, Refused>>,
+    ) -> Result<Value, Refused> {
         let slot = self.slot(key).await;
         let mut kept = slot.lock().await;
         if let Some((at, value)) = &*kept
-            && at.elapsed() < FRESH
+            && at.elapsed() < fresh
         {
             return Ok(value.clone());
         }

@@ -1,13 +1,14 @@
 //! The server of `swarm dashboard`.
 //!
-//! One snapshot of the cluster a second serves all viewers (`overview.rs`). Pages that list more are read when a viewer opens them, and kept for a
-//! second (`cache.rs`). Only `actions.rs` changes anything.
+//! One snapshot of the cluster serves all viewers (`overview.rs`). Pages that list more are read when a viewer opens them, and kept for a second
+//! (`cache.rs`). Only `actions.rs` changes anything.
 
 mod access;
 mod actions;
 mod assets;
 mod audit;
 mod cache;
+mod history;
 mod overview;
 mod pages;
 mod redaction;
@@ -72,6 +73,7 @@ fn routes(shared: Arc<Shared>) -> Router {
         .route("/", get(assets::page))
         .route("/assets/{name}", get(assets::file))
         .route("/api/overview", get(overview::stream))
+        .route("/api/history", get(history::minutes))
         .route("/api/jobs", get(pages::jobs))
         .route("/api/job", get(pages::job))
         .route("/api/failed", get(pages::failed))

@@ -1,4 +1,4 @@
-//! The overview: one look at the cluster a second, for all viewers together; none while nobody watches.
+//! The overview: one look at the cluster in a while, for all viewers together; none while nobody watches.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -18,9 +18,9 @@ use super::Shared;
 use super::trouble::Refused;
 
 /// The time between two looks.
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_millis(1500);
 /// The looks whose figures a new viewer gets: ten minutes.
-const KEPT: usize = 600;
+const KEPT: usize = 400;
 
 /// What the looks have found.
 pub(super) struct Overview {

@@ -212,7 +212,10 @@ fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {
             "dropped" => member.dropped = text().parse().unwrap_or(0),
             "slots" => member.slots = text().parse().ok().filter(|slots| *slots > 0),
             "paused" => member.paused = value == b"1",
-            "joined" => member.joined_at = time(text().parse().unwrap_or(0.0) as u64),
+            "joined" => {
+                let micros = (text().parse().unwrap_or(0.0) * 1000.0) as u64;
+                member.joined_at = UNIX_EPOCH.checked_add(Duration::from_micros(micros)).unwrap_or(UNIX_EPOCH);
+            }
             "tasks" => {
                 let mut tasks = Unpack::new(value);
                 let read = tasks.array().and_then(|count| (0..count).map(|_| Ok(legible(tasks.string()?))).collect());

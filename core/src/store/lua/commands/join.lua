@@ -35,7 +35,8 @@ for _, key in ipairs({ keys.meta, keys.jobs, keys.owner, keys.results }) do
   call('HSETNX', key, '', UNPACKED)
 end
 call('HSETNX', keys.meta, 'add:' .. inc, cmsgpack.pack({ 0, false }))
-call('HSET', keys.of('member', inc), 'joined', clock.wall, 'lease', lease, unpack(fields))
+-- In ms, with microseconds: members are listed in the order in which they joined.
+call('HSET', keys.of('member', inc), 'joined', string.format('%.3f', clock.micros / 1000), 'lease', lease, unpack(fields))
 local new = call('SADD', keys.members, inc) == 1
 call('ZADD', keys.due, clock.now + lease, due_entries.LEASE .. inc)
 
