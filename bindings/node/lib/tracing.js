@@ -3,10 +3,10 @@
 
 const { invalid, shown } = require("./check.js");
 const { failureOf } = require("./failures.js");
+const native = require("./native.js");
 const { NewJob, isNewJob } = require("./new_job.js");
 const { attempt, isError, textOf } = require("./text.js");
 const { Finish } = require("./wire.js");
-const { version } = require("../package.json");
 
 /** Where every copy of the API has what is registered. */
 const REGISTERED = Symbol.for("opentelemetry.js.api.1");
@@ -128,10 +128,10 @@ function traced(worker, handle) {
     const begun = attempt(() => start(api, worker, jobs, Array.isArray(work)));
     if (begun === undefined) return handle.call(this, work, ...more);
     const { span, context } = begun;
-    const ended = (threw, error) => attempt(() => {
-      note(api, span, worker, jobs, threw, error);
-      span.end();
-    });
+    const ended = (threw, error) => {
+      attempt(() => note(api, span, worker, jobs, threw, error));
+      attempt(() => span.end());
+    };
     let outcome;
     try {
       outcome = api.context.with(context, () => handle.call(this, work, ...more));
@@ -206,7 +206,7 @@ function fail(api, span, error) {
 }
 
 function tracer(api) {
-  return api.trace.getTracer("assemblage", version);
+  return api.trace.getTracer("assemblage", native.version());
 }
 
 function nameOf(operation, task) {

@@ -192,9 +192,9 @@ test("a batch has one span", async (t) => {
   assert.deepEqual(outcomes([processed]), [["failed", SpanStatusCode.ERROR]]);
 });
 
-test("a failed add has an error", async (t) => {
+test("a refused add has an error", async (t) => {
   const master = new Cluster(t).master();
-  for (const options of [{ priority: "high" }, { unknown: 1 }, 5]) {
+  for (const options of [{ priority: "high" }, { task: [] }, { headers: 5 }, { unknown: 1 }, 5]) {
     exporter.reset();
     await request(() => assert.rejects(master.add({}, options), { code: "SWARM_INVALID_ARGUMENT" }));
     const [added] = await spans("add");

@@ -269,10 +269,15 @@ def test_a_batch_has_one_span(master: Master, cluster: str, url: str, spans: Spa
     assert processed.status.status_code is StatusCode.ERROR
 
 
-def test_a_failed_add_has_an_error(master: Master, spans: Spans) -> None:
-    with request(), pytest.raises(SwarmInvalidArgument):
-        master.add_job(priority="high")  # type: ignore[arg-type]
-    assert spans.one("add").status.status_code is StatusCode.ERROR
+@pytest.mark.parametrize("options", [{"priority": "high"}, {"task": []}, {"headers": [1]}, {"unknown": 1}])
+def test_a_refused_add_has_an_error(master: Master, spans: Spans, options: Any) -> None:
+    for add in (lambda: master.add_job(**options), lambda: master.add_jobs([1, NewJob(2, **options)])):
+        with pytest.raises(SwarmInvalidArgument) as plain:
+            add()
+        with request(), pytest.raises(SwarmInvalidArgument) as traced:
+            add()
+        assert str(traced.value) == str(plain.value)
+    assert all(span.status.status_code is StatusCode.ERROR for span in spans.named("add", 2))
 
 
 @in_loop
@@ -302,6 +307,61 @@ async def test_in_a_loop(cluster: str, url: str, spans: Spans) -> None:
     assert sorted(link for span in processed for link in links(span)) == sorted(ids(span) for span in spans.named("add", 3))
     outcomes = {attributes(span)["swarm.outcome"]: span.status.status_code for span in processed}
     assert outcomes == {"completed": StatusCode.UNSET, "failed": StatusCode.ERROR, "deleted": StatusCode.UNSET}
+
+
+@in_loop
+async def test_a_batch_in_a_loop(cluster: str, url: str, spans: Spans) -> None:
+    worker = aio.Worker(cluster, url=url)
+    current: list[tuple[int, int]] = []
+
+    @worker.process_batches(size=2, wait=5.0)
+    async def handle(jobs: list[Job]) -> None:
+        await asyncio.sleep(0)
+        context = trace.get_current_span().get_span_context()
+        current.append((context.trace_id, context.span_id))
+
+    async with aio.Master(cluster, url=url) as master, worker:
+        with request():
+            await master.add_jobs([1, 2])
+        await until(lambda: any(span.name == "process" for span in _exporter.get_finished_spans()), "the span of the batch")
+    processed = spans.one("process")
+    assert (current, links(processed)) == ([ids(processed)], [ids(spans.one("add"))])
+    assert attributes(processed)["swarm.outcome"] == "completed"
+
+
+def test_the_handlers_of_a_worker_that_leaves(master: Master, cluster: str, url: str, spans: Spans) -> None:
+    worker = Worker(cluster, url=url, slots=2)
+
+    @worker.process
+    def handle(job: Job) -> None:
+        wait_until(lambda: job.cancelled, SOON, "the request to stop")
+        if job.payload == "fails":
+            raise InterruptedError
+
+    with worker:
+        for payload in ("continues", "fails"):
+            master.add_job(payload, id=payload)
+        wait_until(lambda: len(worker.jobs) == 2, SOON, "active jobs")
+    outcomes = {attributes(span)["messaging.message.id"]: attributes(span)["swarm.outcome"] for span in spans.named("process", 2)}
+    assert outcomes == {"continues": "completed", "fails": "failed"}
+    assert (master.stats().completed, master.stats().failed) == (1, 1)
+
+
+@in_loop
+async def test_a_handler_that_is_cancelled_because_its_worker_leaves(cluster: str, url: str, spans: Spans) -> None:
+    worker = aio.Worker(cluster, url=url)
+
+    @worker.process
+    async def handle(job: Job) -> None:
+        await asyncio.Event().wait()
+
+    async with aio.Master(cluster, url=url) as master:
+        await worker.start()
+        await master.add_job()
+        await until(lambda: worker.jobs, "an active job")
+        await worker.terminate(grace=0.02)
+    span = spans.one("process")
+    assert (attributes(span)["swarm.outcome"], span.status.status_code) == ("terminated", StatusCode.UNSET)
 
 
 def test_a_program_that_does_not_use_it_does_not_load_it(script: Script) -> None:

@@ -7,7 +7,7 @@ import contextvars
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ._calling import class_name, log_raised, text_of
 from ._native import Job, __version__
@@ -93,19 +93,24 @@ def _add_headers(options: dict[str, Any], fields: dict[str, str]) -> None:
 
 def _with_headers(job: object, fields: dict[str, str]) -> object:
     """The job; a copy if its own headers would replace those of the call."""
-    if not isinstance(job, NewJob) or "headers" not in job.options or _has_context(job.options):
+    own = _own_options(job)
+    if "headers" not in own or _has_context(own):
         return job
-    own: Any = dict(job.options)
+    own = dict(own)
     _add_headers(own, fields)
-    return NewJob(job.payload, **own)
+    return NewJob(cast("NewJob", job).payload, **own)
+
+
+def _own_options(job: object) -> dict[str, Any]:
+    """Empty also for what is refused later."""
+    return cast("dict[str, Any]", job.options) if isinstance(job, NewJob) and isinstance(job.options, dict) else {}
 
 
 def _task_of(options: Mapping[str, Any], jobs: Sequence[object]) -> str:
     """The task that all have in common; empty if there is none."""
-    common = options.get("task", "")
-    tasks = {job.options.get("task", common) if isinstance(job, NewJob) else common for job in jobs} or {common}
-    task = tasks.pop()
-    return task if isinstance(task, str) and not tasks else ""
+    common = options.get("task")
+    found = [_own_options(job).get("task", common) for job in jobs] or [common]
+    return found[0] if isinstance(found[0], str) and found.count(found[0]) == len(found) else ""
 
 
 class Attempt:
@@ -116,22 +121,29 @@ class Attempt:
         self._jobs = jobs
         #: What the handler has raised.
         self.error: BaseException | None = None
-        #: Whether the handler has finished the jobs itself: their outcome is not known here.
-        self.finished = False
+        self._returned = False
+        self._finished = False
+
+    def returned(self, *, finished: bool) -> None:
+        """The handler has returned. `finished`: it has finished the jobs itself, so that their outcome is not known here."""
+        self._returned, self._finished = True, finished
 
     def end(self) -> None:
         """Ends the span with the outcome. Never raises: the job goes on without its span."""
-        try:
-            self._note_outcome()
-            self._span.end()
-        except Exception as error:
-            log_raised("a span cannot be ended", error=error)
+        for step in (self._note_outcome, self._span.end):
+            try:
+                step()
+            except Exception as error:
+                log_raised("a span cannot be ended", error=error)
 
     def _note_outcome(self) -> None:
         from opentelemetry.trace import Status, StatusCode
 
         job, error, span = self._jobs[0], self.error, self._span
         stopped = job.delete_reason if all(other.delete_reason is not None for other in self._jobs) else None
+        if stopped == "terminated" and (self._returned or error is not None):
+            # While the worker leaves, results and errors are accepted.
+            stopped = None
         if stopped is not None:
             span.set_attribute("swarm.outcome", stopped)
             if stopped in _FAULTS:
@@ -145,7 +157,7 @@ class Attempt:
             span.set_attribute("error.type", class_name(error))
             span.record_exception(error)
             span.set_status(Status(StatusCode.ERROR, text_of(error) or class_name(error)))
-        elif not self.finished:
+        elif not self._finished or job.delete_reason is not None:
             span.set_attribute("swarm.outcome", "completed")
 
 

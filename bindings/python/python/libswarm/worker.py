@@ -266,7 +266,7 @@ class Worker(ThreadMember, WorkerApi):
             results = scope.run(handler.function, list(begun))
             refuse_coroutine(results)
             if attempt is not None:
-                attempt.finished = not self._unfinished(begun)
+                attempt.returned(finished=not self._unfinished(begun))
             self._complete_batch(begun, results)
         except BaseException as error:
             if attempt is not None:
@@ -296,7 +296,7 @@ class Worker(ThreadMember, WorkerApi):
             result = scope.run(handler, job)
             refuse_coroutine(result)
             if attempt is not None:
-                attempt.finished = not self._unfinished([job])
+                attempt.returned(finished=not self._unfinished([job]))
             job.complete(result)
         except BaseException as error:
             if attempt is not None:

@@ -222,7 +222,7 @@ class Worker(LoopMember, WorkerApi):
         try:
             results = await handler.function(list(jobs))
             if attempt is not None:
-                attempt.finished = not self._unfinished(jobs)
+                attempt.returned(finished=not self._unfinished(jobs))
             self._complete_batch(jobs, results)
         except asyncio.CancelledError:
             # Handled by `_worked_batch`.
@@ -259,7 +259,7 @@ class Worker(LoopMember, WorkerApi):
         try:
             result = await handler(job)
             if attempt is not None:
-                attempt.finished = not self._unfinished([job])
+                attempt.returned(finished=not self._unfinished([job]))
             job.complete(result)
         except asyncio.CancelledError:
             # Handled by `_worked`.
