@@ -98,9 +98,10 @@ def compile_c(code: str, folder: Path) -> Path:
 
 
 def make_package(code: str, folder: Path) -> None:
-    """A package in which `assemblage` is installed, whose programs are of the kind of this one."""
+    """A package in which `assemblage` and OpenTelemetry are installed, whose programs are of the kind of this one."""
     (folder / "node_modules").mkdir()
     (folder / "node_modules" / "assemblage").symlink_to(ROOT / "bindings" / "node")
+    (folder / "node_modules" / "@opentelemetry").symlink_to(ROOT / "bindings" / "node" / "node_modules" / "@opentelemetry")
     kind = "module" if "\nimport " in f"\n{code}" else "commonjs"
     (folder / "package.json").write_text(f'{{ "type": "{kind}" }}', "utf-8")
 

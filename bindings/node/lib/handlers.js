@@ -6,6 +6,7 @@ const { invalid, nameOf } = require("./check.js");
 const { classes } = require("./errors.js");
 const { failureOf } = require("./failures.js");
 const bound = require("./scope.js");
+const { traced } = require("./tracing.js");
 const { Finish, contentOf } = require("./wire.js");
 
 /** For results longer than this the acceptance is awaited, because they may be refused as too large. */
@@ -45,7 +46,8 @@ class Handlers {
   /** `batch`, if set, has the options of batches. */
   add(entries, batch) {
     for (const [task, handle] of entries) {
-      const handler = bound(handle, "handler");
+      // Inside of the bound function, which would replace the context of the span.
+      const handler = bound(traced(this.worker, handle), "handler");
       const scoped = batch === undefined ? handler : new Batches(this, handler, batch);
       if (task === undefined) this.plain = scoped;
       else this.byTask.set(task, scoped);

@@ -15,6 +15,7 @@ const { tasksOf } = require("./options.js");
 const limitOptions = require("./limit.js");
 const scheduleOptions = require("./schedule.js");
 const bound = require("./scope.js");
+const { adding } = require("./tracing.js");
 const Wait = require("./wait.js");
 
 /** The end of the year 9999, in milliseconds since 1970. */
@@ -109,12 +110,11 @@ class Master extends Member {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
       const payloadsOf = listOf(payloads, "payloads");
-      const pack = packer(options, this._serialize);
-      const items = payloadsOf.map((payload) => pack(payload || {}));
-      this._addItems(items, (error, ids, marks, from) => {
+      const each = payloadsOf.map((payload) => payload || {});
+      this._addEach(each, options, (error, ids, marks, from) => {
         if (error) return settle(error);
-        const to = from + items.length;
-        return settle(null, ids.slice(from, to), items.map((_, i) => isOld(marks, from + i)));
+        const to = from + each.length;
+        return settle(null, ids.slice(from, to), each.map((_, i) => isOld(marks, from + i)));
       });
     });
   }
@@ -127,8 +127,7 @@ class Master extends Member {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return this._do(callback, "addFlow", () => {
       const { id, cancelRest, ...common } = jobOptionsOf(options);
-      const pack = packer(common, this._serialize);
-      const items = listOf(jobs, "jobs").map((job) => pack(job));
+      const items = this._packed(listOf(jobs, "jobs"), common);
       const { lines, bytes } = batchOf(items);
       if (cancelRest !== undefined && typeof cancelRest !== "boolean") throw invalid(`cancelRest is ${shown(cancelRest)}, it must be a boolean`);
       return [optionalName(id, "flow id"), cancelRest ?? false, items.length, lines, bytes];
@@ -193,7 +192,11 @@ class Master extends Member {
     return settled(callback, (settle) => {
       const { signal, timeout, onExisted, ...rest } = jobOptionsOf(options);
       const report = onExisted === undefined || onExisted === null ? undefined : bound(functionOf(onExisted, "onExisted"), "onExisted");
-      const job = packed(payload, rest, this._serialize);
+      const job = adding(this._cluster, rest, [payload], (own, [one], end) => {
+        const made = packed(one, own, this._serialize);
+        end();
+        return made;
+      }, false);
       const runs = this._before(this._runs);
       let existed = false;
       const wait = new Wait(this, (error, value) => (error ? settle(error) : settle(null, value, existed)), signal, timeout, "the result");
@@ -239,10 +242,20 @@ class Master extends Member {
     return new Outcomes(this._group(jobs, options));
   }
 
+  /** Jobs packed together, in a span of their own. */
+  _packed(jobs, options) {
+    return adding(this._cluster, options, jobs, (own, each, end) => {
+      const pack = packer(own, this._serialize);
+      const items = each.map((job) => pack(job));
+      end();
+      return items;
+    });
+  }
+
   _group(jobs, options) {
     const { signal, timeout, keep = false, ...rest } = jobOptionsOf(options);
     if (typeof keep !== "boolean") throw invalid(`keep is ${shown(keep)}, it must be true or false`);
-    const packedJobs = listOf(jobs, "jobs").map(packer({ ephemeral: !keep, ...rest }, this._serialize));
+    const packedJobs = this._packed(listOf(jobs, "jobs"), { ephemeral: !keep, ...rest });
     this._before(null);
     return (report, settle) => new Group(this, packedJobs, { signal, timeout }, report, settle);
   }

@@ -14,6 +14,7 @@ const native = require("./native.js");
 const { NewJob, addedOf, batchOf, isNewJob, packed, packer, sizeOf } = require("./new_job.js");
 const credentialsOf = require("./credentials.js");
 const { memberOptions } = require("./options.js");
+const { adding, inSpan } = require("./tracing.js");
 const { Code, jsonOf } = require("./wire.js");
 
 class Member extends Channel {
@@ -74,18 +75,33 @@ class Member extends Channel {
     if (typeof options === "function") [options, callback] = [undefined, options];
     return settled(callback, (settle) => {
       const jobsOf = listOf(jobs, "jobs");
-      const pack = packer(options, this._serialize);
-      const items = jobsOf.map((job) => pack(isNewJob(job) ? job : newJob(job)));
-      this._addItems(items, (error, ids, marks, from) => {
+      const each = jobsOf.map((job) => (isNewJob(job) ? job : newJob(job)));
+      this._addEach(each, options, (error, ids, marks, from) => {
         if (error) settle(error);
-        else settle(null, items.map((_, i) => addedOf(ids, marks, from + i)));
+        else settle(null, each.map((_, i) => addedOf(ids, marks, from + i)));
       });
     });
   }
 
   _addOne(payload, options, settle) {
+    if (!inSpan()) this._addNow(payload, options, settle);
+    else adding(this._cluster, options, [payload], (own, [job], end) => this._addNow(job, own, withEnd(settle, end)), false);
+  }
+
+  _addNow(payload, options, settle) {
     const job = packed(payload, options, this._serialize);
     this._before(job.alone ? this._loneAdds : this._adds).one(job, sizeOf(job), settle);
+  }
+
+  /** Adds jobs: payloads or `NewJob`. */
+  _addEach(jobs, options, settle) {
+    adding(this._cluster, options, jobs, (own, each, end) => {
+      const pack = packer(own, this._serialize);
+      this._addItems(each.map((job) => pack(job)), (error, ids, marks, from) => {
+        end(error);
+        settle(error, ids, marks, from);
+      });
+    });
   }
 
   _addItems(jobs, settle) {
@@ -250,6 +266,14 @@ function newJob(job) {
   }
   const { payload, ...options } = job;
   return new NewJob(payload, options);
+}
+
+/** Ends the span of an add with its answer. */
+function withEnd(settle, end) {
+  return (error, ids, marks, from) => {
+    end(error, ids?.[from]);
+    settle(error, ids, marks, from);
+  };
 }
 
 function taskSettings(tasks) {

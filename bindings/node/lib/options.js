@@ -13,7 +13,7 @@ const passed = [
 ];
 
 /** Options that are converted here. */
-const own = new Set(["client", "credentials", "prefix", "db", "expireDelay", "requeue", "tasks", "prioritySlots", "handleSignals", "serialize", "parse"]);
+const own = new Set(["client", "credentials", "prefix", "db", "expireDelay", "requeue", "tasks", "prioritySlots", "handleSignals", "serialize", "parse", "trace"]);
 
 /** Options that may be arrays. */
 const lists = new Set(["sentinels", "nodes", "cpus"]);

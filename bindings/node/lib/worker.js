@@ -16,6 +16,7 @@ const Member = require("./member.js");
 const native = require("./native.js");
 const { tasksOf } = require("./options.js");
 const { attempt, isError, textOf } = require("./text.js");
+const { traceOf } = require("./tracing.js");
 const { Code, Finish, contentOf } = require("./wire.js");
 
 /** The default limit of active jobs of a worker with handlers, the same in every language. */
@@ -46,6 +47,7 @@ class Worker extends Member {
     this.assemblageId = this._cluster;
     this.id = randomBytes(10).toString("hex");
     this.running = true;
+    this._trace = traceOf(this._config.trace);
     // Jobs are accepted once there is a handler or a listener for them.
     this._settings.push("auto_accept", "false", "requeue", nameOf(this._config.requeue ?? "back", "option requeue"));
     this._active = new Map();

@@ -137,6 +137,8 @@ export interface WorkerOptions extends MemberOptions {
   rejoin?: boolean;
   /** Where this worker's jobs are requeued when it leaves or is lost: before or behind all waiting jobs; default "back". */
   requeue?: "front" | "back";
+  /** With OpenTelemetry: whether the span of an attempt has a link to the span that added the job, or is its child; default "link". */
+  trace?: "link" | "parent";
 }
 
 /** Options of a job. */

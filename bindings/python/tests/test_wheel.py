@@ -38,7 +38,7 @@ def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
     package = {name.removeprefix("libswarm/") for name in names if name.startswith("libswarm/")}
     assert {"__init__.py", "py.typed", "_native.pyi", "_native.abi3.so", "aio/__init__.py"} <= package
     assert [name for name in names if name.endswith(".data/scripts/swarm")], "the command line"
-    assert not [name for name in names if "test" in name or "__pycache__" in name]
+    assert not [name for name in names if "/tests/" in name or "/test_" in name or "__pycache__" in name]
     (licence,) = [name for name in names if name.endswith(".dist-info/licenses/LICENSE")]
     assert zipfile.ZipFile(wheel).read(licence) == LICENCE.read_bytes()
 

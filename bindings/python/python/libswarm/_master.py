@@ -19,6 +19,7 @@ class MasterBase(Subscriptions):
 
     def __init__(self, cluster: str, options: dict[str, object]) -> None:
         super().__init__()
+        self._cluster = cluster
         self._native = Master(cluster, settings(options), credentials(options))
         logs.begin()
 

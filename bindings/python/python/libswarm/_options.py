@@ -125,6 +125,9 @@ class WorkerOptions(ConnectionOptions, total=False):
     rejoin: bool
     #: Where the active jobs of this worker are requeued when it leaves or is lost; "front".
     requeue: Literal["front", "back"]
+    #: With OpenTelemetry, how the span of an attempt refers to the one that added the job: it has a link to it, or is its child;
+    #: "link".
+    trace: Literal["link", "parent"]
 
 
 class SupervisorOptions(TypedDict, total=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextvars
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from ._options import Settings, credentials, settings
 from ._subscriptions import SUBSCRIBED, Subscriptions
 from ._tasks import Handler as TaskHandler
 from ._tasks import Tasks
+from ._tracing import Attempt, begin_attempt, mode
 from .errors import SwarmClosed, SwarmError, SwarmInvalidArgument, SwarmJobFailed
 from .jobs import PermanentFailure, RateLimited, RetryAfter
 from .types import Health
@@ -64,7 +66,9 @@ class WorkerBase(Subscriptions):
     def __init__(self, cluster: str, options: dict[str, object]) -> None:
         super().__init__()
         self._cluster = cluster
-        self._settings = settings(options)
+        #: How a span of an attempt refers to the one that added the job.
+        self._trace = mode(options.get("trace"))
+        self._settings = settings({name: value for name, value in options.items() if name != "trace"})
         self._credentials = credentials(options)
         self._slots: Any = options.get("slots")
         self._tasks = Tasks()
@@ -232,6 +236,9 @@ class WorkerBase(Subscriptions):
         """Those of a batch that its handler has not finished itself."""
         active = {job.fence for job in self._native.active()} if self._native is not None else set()
         return [job for job in jobs if job.fence in active and job.delete_reason is None]
+
+    def _attempt(self, jobs: list[Job], scope: contextvars.Context, *, batch: bool = False) -> Attempt | None:
+        return begin_attempt(self._cluster, self._trace, jobs, scope, batch=batch)
 
     def _complete_batch(self, jobs: list[Job], results: Any) -> None:
         by_fence = {job.fence: result for job, result in zip(jobs, results_of(jobs, results), strict=True)}

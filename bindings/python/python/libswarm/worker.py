@@ -257,15 +257,24 @@ class Worker(ThreadMember, WorkerApi):
         begun = [job for job in jobs if self._begin(job)]
         if self._handler is None or not begun:
             return
+        attempt = None
         try:
             handler, context = self._handler(begun[0])
             assert isinstance(handler, Batching)
-            results = context.copy().run(handler.function, list(begun))
+            scope = context.copy()
+            attempt = self._attempt(begun, scope, batch=True)
+            results = scope.run(handler.function, list(begun))
             refuse_coroutine(results)
+            if attempt is not None:
+                attempt.returned(finished=not self._unfinished(begun))
             self._complete_batch(begun, results)
         except BaseException as error:
+            if attempt is not None:
+                attempt.error = error
             self._fail_batch(begun, error)
         finally:
+            if attempt is not None:
+                attempt.end()
             for job in begun:
                 self._end(job)
 
@@ -278,15 +287,24 @@ class Worker(ThreadMember, WorkerApi):
             self._mailbox.announce()
         if self._handler is None or not self._begin(job):
             return
+        attempt = None
         try:
             handler, context = self._handler(job)
             assert not isinstance(handler, Batching)
-            result = context.copy().run(handler, job)
+            scope = context.copy()
+            attempt = self._attempt([job], scope)
+            result = scope.run(handler, job)
             refuse_coroutine(result)
+            if attempt is not None:
+                attempt.returned(finished=not self._unfinished([job]))
             job.complete(result)
         except BaseException as error:
+            if attempt is not None:
+                attempt.error = error
             fail(job, error)
         finally:
+            if attempt is not None:
+                attempt.end()
             self._end(job)
 
     def _release_waiting(self) -> None:

@@ -9,6 +9,7 @@ from typing import Unpack
 from libswarm._native import Call
 from libswarm._native import Master as NativeMaster
 from libswarm._options import as_list
+from libswarm._tracing import adding
 from libswarm.jobs import JobsOptions
 from libswarm.types import AddedFlow, FlowInfo
 
@@ -17,6 +18,8 @@ from .._waiting import Waiting
 
 class FlowsApi:
     """Graphs of jobs."""
+
+    _cluster: str
 
     def add_flow(
         self, jobs: Iterable[object], *, id: str | None = None, cancel_rest: bool = False, **options: Unpack[JobsOptions]
@@ -32,7 +35,8 @@ class FlowsApi:
         Raises SwarmInvalidArgument if jobs wait for each other in a cycle, or for an id that is unknown, which the message names,
         and SwarmTooLarge for too many jobs or ids. Then nothing was added.
         """
-        added: AddedFlow = self._await(self._here.add_flow(as_list("jobs", jobs), options, id, cancel_rest))
+        with adding(self._cluster, options, as_list("jobs", jobs)) as each:
+            added: AddedFlow = self._await(self._here.add_flow(each, options, id, cancel_rest))
         return added
 
     def flow(self, id: str) -> FlowInfo | None:

@@ -13,6 +13,7 @@ from libswarm._master import MasterBase
 from libswarm._native import Call, Limits, Schedules
 from libswarm._native import Master as NativeMaster
 from libswarm._options import as_list, keeps
+from libswarm._tracing import adding, in_span, note_id
 from libswarm.errors import SwarmError
 from libswarm.jobs import JobOptions, JobsOptions
 from libswarm.types import Added, JobInfo, JobOutcome, JobPage, JobState, MemberInfo, Queues, Stats
@@ -38,11 +39,15 @@ class MasterApi(MasterBase, MessagesApi, LimitsApi, SchedulesApi, FlowsApi, Metr
         the key of `unique`, the id of that job is returned. With `result`
         the job's result is kept for `result`, for `result_ttl` seconds after the job has finished (1 s to 365 days; default 300).
         """
+        if in_span():
+            return (self._add_in_span(payload, options)).id
         added: tuple[str, bool, bool] = self._add(payload, options)
         return added[0]
 
     def add(self, payload: object = None, **options: Unpack[JobOptions]) -> Added:
         """As `add_job`, and returns also whether the job existed, and whether it was replaced."""
+        if in_span():
+            return self._add_in_span(payload, options)
         return Added(*self._add(payload, options))
 
     def add_jobs(self, jobs: Iterable[object], *, ids: Sequence[str] | None = None, **options: Unpack[JobsOptions]) -> list[str]:
@@ -50,14 +55,16 @@ class MasterApi(MasterBase, MessagesApi, LimitsApi, SchedulesApi, FlowsApi, Metr
 
         Each of `jobs` is a payload, or a `NewJob` with options that override those of the call.
         """
-        added: list[str] = self._await(self._here.add_many(as_list("jobs", jobs), ids, options, True))
+        with adding(self._cluster, options, as_list("jobs", jobs)) as each:
+            added: list[str] = self._await(self._here.add_many(each, ids, options, True))
         return added
 
     def add_many(
         self, jobs: Iterable[object], *, ids: Sequence[str] | None = None, **options: Unpack[JobsOptions]
     ) -> list[Added]:
         """As `add_jobs`, and returns for each job also whether it existed, and whether it was replaced."""
-        added: list[tuple[str, bool, bool]] = self._await(self._here.add_many(as_list("jobs", jobs), ids, options))
+        with adding(self._cluster, options, as_list("jobs", jobs)) as each:
+            added: list[tuple[str, bool, bool]] = self._await(self._here.add_many(each, ids, options))
         return [Added(*one) for one in added]
 
     def delete_job(self, id: str) -> bool:
@@ -91,7 +98,9 @@ class MasterApi(MasterBase, MessagesApi, LimitsApi, SchedulesApi, FlowsApi, Metr
         as soon as this is known, in the calling thread or in the loop. An exception from it ends the wait and is raised.
         """
         check_on_existed(on_existed)
-        return self._outcome(*self._here.run(payload, timeout, options), on_existed)
+        with adding(self._cluster, options, []):
+            calls = self._here.run(payload, timeout, options)
+        return self._outcome(*calls, on_existed)
 
     def run_many(
         self,
@@ -110,7 +119,8 @@ class MasterApi(MasterBase, MessagesApi, LimitsApi, SchedulesApi, FlowsApi, Metr
         """
         options.setdefault("ephemeral", not keeps(keep))
         check_on_existed(on_existed)
-        calls = self._here.run_many(as_list("jobs", jobs), ids, timeout, options)
+        with adding(self._cluster, options, as_list("jobs", jobs)) as each:
+            calls = self._here.run_many(each, ids, timeout, options)
         outcomes: list[Any] = self._outcome(*calls, on_existed)
         return outcomes
 
@@ -131,7 +141,9 @@ class MasterApi(MasterBase, MessagesApi, LimitsApi, SchedulesApi, FlowsApi, Metr
         """
         options.setdefault("ephemeral", not keeps(keep))
         check_on_existed(on_existed)
-        return Outcomes(self._here.run_each(as_list("jobs", jobs), ids, timeout, options), self._await, on_existed)
+        with adding(self._cluster, options, as_list("jobs", jobs)) as each:
+            group = self._here.run_each(each, ids, timeout, options)
+        return Outcomes(group, self._await, on_existed)
 
     def job(self, id: str) -> JobInfo | None:
         """A job as it is now. None if there is none: it was never added, or it is completed and not kept, deleted or expired."""
@@ -279,6 +291,12 @@ class MasterApi(MasterBase, MessagesApi, LimitsApi, SchedulesApi, FlowsApi, Metr
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    def _add_in_span(self, payload: object, options: JobOptions) -> Added:
+        with adding(self._cluster, options, []):
+            added = Added(*self._add(payload, options))
+            note_id(added.id)
+        return added
 
     def _outcome(self, added: Call, ended: Call, on_existed: Callable[[str], object] | None) -> Any:
         """Waits for the outcome of jobs. Calls `on_existed` before, for those that existed."""

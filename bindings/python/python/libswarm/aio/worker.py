@@ -18,6 +18,7 @@ from .._events import Registered
 from .._native import Call, Job
 from .._options import WorkerOptions
 from .._tasks import BatchHandlers, Handlers
+from .._tracing import Attempt
 from .._worker import BACKLOG, BATCH, POLL, UNCLAIMED, BatchHandler, Handler, fail
 from ..errors import SwarmClosed
 from ._api.worker import News, WorkerApi
@@ -198,52 +199,68 @@ class Worker(LoopMember, WorkerApi):
                     self._bridge.loop.call_later(handler.wait, self._gatherer.start, group)
                 return
             self._in_progress.add(job.fence)
-            task = self._bridge.loop.create_task(self._work(handler, job), context=context.copy())
+            scope = context.copy()
+            attempt = self._attempt([job], scope)
+            task = self._bridge.loop.create_task(self._work(handler, job, attempt), context=scope)
             self._handling[job.fence] = task
             # Not at the end of `_work`, which never starts if it is cancelled before.
-            task.add_done_callback(functools.partial(self._worked, job))
+            task.add_done_callback(functools.partial(self._worked, job, attempt))
 
     def _start_batch(self, group: Group) -> None:
         jobs = [job for job in group.jobs if self._begin(job)]
         if self._bridge is not None and jobs:
-            task = self._bridge.loop.create_task(self._work_batch(group.handler, jobs), context=group.context.copy())
+            scope = group.context.copy()
+            attempt = self._attempt(jobs, scope, batch=True)
+            task = self._bridge.loop.create_task(self._work_batch(group.handler, jobs, attempt), context=scope)
             self._batches[task] = jobs
             for job in jobs:
                 self._handling[job.fence] = task
-            task.add_done_callback(self._worked_batch)
+            task.add_done_callback(functools.partial(self._worked_batch, attempt))
 
-    async def _work_batch(self, handler: Batching, jobs: list[Job]) -> None:
+    async def _work_batch(self, handler: Batching, jobs: list[Job], attempt: Attempt | None) -> None:
         """Runs the handler for a batch, in a separate task."""
         try:
-            self._complete_batch(jobs, await handler.function(list(jobs)))
+            results = await handler.function(list(jobs))
+            if attempt is not None:
+                attempt.returned(finished=not self._unfinished(jobs))
+            self._complete_batch(jobs, results)
         except asyncio.CancelledError:
             # Handled by `_worked_batch`.
             raise
         except GeneratorExit as error:
             if asyncio._get_running_loop() is None:
                 raise
+            self._fail_attempt(attempt, error)
             self._fail_batch(jobs, error)
         except KeyboardInterrupt as error:
+            self._fail_attempt(attempt, error)
             self._fail_batch(jobs, error)
             raise
         except BaseException as error:
+            self._fail_attempt(attempt, error)
             self._fail_batch(jobs, error)
 
-    def _worked_batch(self, task: asyncio.Task[None]) -> None:
+    def _worked_batch(self, attempt: Attempt | None, task: asyncio.Task[None]) -> None:
         jobs = self._batches.pop(task, [])
         for job in jobs:
             self._handling.pop(job.fence, None)
         if task.cancelled() and (left := self._unfinished(jobs)):
+            self._fail_attempt(attempt, _cancellation(task))
             for job in left:
                 unless_ending(functools.partial(self._cancelled, job, task))
             jobs = [job for job in jobs if job not in left]
+        if attempt is not None:
+            attempt.end()
         for job in jobs:
             self._end(job)
 
-    async def _work(self, handler: Callable[[Job], Any], job: Job) -> None:
+    async def _work(self, handler: Callable[[Job], Any], job: Job, attempt: Attempt | None) -> None:
         """Runs the handler for one job, in a separate task."""
         try:
-            job.complete(await handler(job))
+            result = await handler(job)
+            if attempt is not None:
+                attempt.returned(finished=not self._unfinished([job]))
+            job.complete(result)
         except asyncio.CancelledError:
             # Handled by `_worked`.
             raise
@@ -251,20 +268,33 @@ class Worker(LoopMember, WorkerApi):
             # Either a loop that is gone destroys its coroutines, or the handler raised it.
             if asyncio._get_running_loop() is None:
                 raise
+            self._fail_attempt(attempt, error)
             fail(job, error)
         except KeyboardInterrupt as error:
             # The program ends; this attempt of the job fails.
+            self._fail_attempt(attempt, error)
             fail(job, error)
             raise
         except BaseException as error:
+            self._fail_attempt(attempt, error)
             fail(job, error)
 
-    def _worked(self, job: Job, task: asyncio.Task[None]) -> None:
+    def _worked(self, job: Job, attempt: Attempt | None, task: asyncio.Task[None]) -> None:
         self._handling.pop(job.fence, None)
-        if task.cancelled() and job.delete_reason is None:
+        cancelled = task.cancelled() and job.delete_reason is None
+        if cancelled:
+            self._fail_attempt(attempt, _cancellation(task))
+        if attempt is not None:
+            attempt.end()
+        if cancelled:
             unless_ending(functools.partial(self._cancelled, job, task))
         else:
             self._end(job)
+
+    @staticmethod
+    def _fail_attempt(attempt: Attempt | None, error: BaseException) -> None:
+        if attempt is not None:
+            attempt.error = error
 
     def _cancelled(self, job: Job, task: asyncio.Task[None]) -> None:
         """Fails the job of a handler that cancelled itself. If it were released, it would be assigned again forever."""

@@ -11,6 +11,7 @@ from typing import Literal, Self, Unpack
 from libswarm._calling import DAY, check_seconds
 from libswarm._native import Call, Job
 from libswarm._options import as_list
+from libswarm._tracing import adding
 from libswarm._worker import WorkerBase
 from libswarm.errors import SwarmClosed, SwarmError, SwarmInvalidArgument
 from libswarm.jobs import JobOptions, JobsOptions
@@ -85,14 +86,16 @@ class WorkerApi(WorkerBase, MessagesApi):
         A job with `ephemeral` is deleted when this worker leaves or is lost. A worker does not await results: a master does, by
         the job's id.
         """
-        added: list[tuple[str, bool, bool]] = await self._await(self._here.add(payload, options))
+        with adding(self._cluster, options, []):
+            added: list[tuple[str, bool, bool]] = await self._await(self._here.add(payload, options))
         return Added(*added[0])
 
     async def add_many(
         self, jobs: Iterable[object], *, ids: Sequence[str] | None = None, **options: Unpack[JobsOptions]
     ) -> list[Added]:
         """Adds many jobs as `Master.add_many` does, with the connection of this worker; see `add`."""
-        added: list[tuple[str, bool, bool]] = await self._await(self._here.add_many(as_list("jobs", jobs), ids, options))
+        with adding(self._cluster, options, as_list("jobs", jobs)) as each:
+            added: list[tuple[str, bool, bool]] = await self._await(self._here.add_many(each, ids, options))
         return [Added(*one) for one in added]
 
     async def delete_job(self, id: str) -> bool:
