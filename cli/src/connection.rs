@@ -25,10 +25,13 @@ pub(crate) fn cluster(global: &Global) -> Result<Cluster, Trouble> {
 pub(crate) fn named(global: &Global, name: &str) -> Result<Cluster, Trouble> {
     let connection = &global.connection;
     let timeout = global.timeout.as_millis().to_string();
+    let interval = connection.credentials_interval.map(|interval| interval.as_millis().to_string());
     let settings = [
         ("url", &connection.redis),
         ("username", &connection.username),
         ("password", &connection.password),
+        ("credentials_file", &connection.credentials_file),
+        ("credentials_interval", &interval),
         ("db", &connection.db),
         ("prefix", &connection.prefix),
         ("sentinel_username", &connection.sentinel_username),

@@ -49,6 +49,12 @@ pub(crate) struct Connection {
     /// Password. Set the variable instead: arguments are visible to other users of the machine.
     #[arg(long, global = true, env = "SWARM_REDIS_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
     pub(crate) password: Option<String>,
+    /// JSON file with `username` and `password`, read again when it changes.
+    #[arg(long, global = true, env = "SWARM_CREDENTIALS_FILE", value_name = "FILE")]
+    pub(crate) credentials_file: Option<String>,
+    /// How often that file is read again.
+    #[arg(long, global = true, value_parser = parse_duration, value_name = "TIME")]
+    pub(crate) credentials_interval: Option<Duration>,
     /// Number of the database.
     #[arg(long, global = true, value_name = "NUMBER")]
     pub(crate) db: Option<String>,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// An interface that a reader can take in, without the functions for tests, `swarm_test_*`, which programs do not call. `nm -D --defined-only target/release/libswarm.so | wc -l` counts them.
-const MAX_FUNCTIONS: usize = 150;
+const MAX_FUNCTIONS: usize = 155;
 
 #[test]
 fn exported_symbols_are_those_of_the_header() {

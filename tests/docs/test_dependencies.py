@@ -27,5 +27,16 @@ def test_the_dependencies_are_listed() -> None:
         if where.partition(" ")[0].rstrip(",") in {"core", "host", "ffi", "python", "node", "cli"}
         for name in re.findall(r"`([\w-]+)`", packages)
     }
-    tools = {"maturin", "pytest", "pytest-timeout", "pytest-xdist", "mypy", "ruff", "unasync", "import-linter", "typescript", "ioredis"}
+    tools = {
+        "maturin",
+        "pytest",
+        "pytest-timeout",
+        "pytest-xdist",
+        "mypy",
+        "ruff",
+        "unasync",
+        "import-linter",
+        "typescript",
+        "ioredis",
+    }
     assert listed - tools == shipped()

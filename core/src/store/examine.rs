@@ -16,7 +16,7 @@ const PINGS: usize = 5;
 
 /// The commands that libswarm calls, itself or in scripts, with as many arguments as each needs. `K` is a key. The same are in
 /// docs/guides/operations.md.
-const COMMANDS: [&str; 62] = [
+const COMMANDS: [&str; 63] = [
     "evalsha 0 0",
     "eval 0 0",
     "xread STREAMS K 0",
@@ -35,6 +35,7 @@ const COMMANDS: [&str; 62] = [
     "hrandfield K",
     "hstrlen K a",
     "hvals K",
+    "hkeys K",
     "hincrby K a 1",
     "sadd K a",
     "srem K a",
