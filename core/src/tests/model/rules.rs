@@ -137,6 +137,9 @@ fn change(id: &String, a: &Job, b: &Job, before: &Snapshot, after: &Snapshot, st
         return Err("nobody forgot it".into());
     }
     let executing = matches!(a.place, Place::Active(..));
+    // The holder of its unique key was deleted before it, in the same call: it may have been assigned between.
+    let waited_for_key =
+        a.place == Place::Blocked && step.deletes.len() > 1 && head(a).extras.is_some_and(|extras| extras.unique.is_some());
     let ok = match (&a.place, &b.place) {
         (Place::Active(fence, inc), _) if finish(*fence, inc).is_some() => {
             let (position, how) = finish(*fence, inc).unwrap();
@@ -156,7 +159,7 @@ fn change(id: &String, a: &Job, b: &Job, before: &Snapshot, after: &Snapshot, st
         }
         (a_place, b_place) if a_place == b_place => true,
         (Place::Nowhere, _) => new && (step.adds.contains(id) || step.retries.contains(id) && a.failed),
-        (_, Place::Nowhere) if deleted => b.stopping.is_some() == executing || a.place == Place::Later,
+        (_, Place::Nowhere) if deleted => b.stopping.is_some() == executing || a.place == Place::Later || waited_for_key,
         (Place::Active(fence, inc), Place::Later) => {
             let extras = head(a).extras.unwrap_or_default();
             b.stopping.as_ref() == Some(&(*fence, inc.clone()))
