@@ -435,7 +435,7 @@ impl Batch {
 /// How many plain jobs the finish of a job costs in a script, about: rounds have at most `MAX_FINISHES` of these.
 pub(crate) fn weight(job: &JobData) -> usize {
     match &job.extras {
-        Some(extras) if !extras.node.name.is_empty() => 5,
+        Some(extras) if !extras.node.name.is_empty() => 6,
         Some(extras) if extras.need_care() => 2,
         _ => 1,
     }

@@ -10,7 +10,7 @@ use crate::model::job::Outcome;
 use libswarm_common::error::Result;
 
 /// The limits of one part: jobs and edges, and bytes of records. A single job may exceed the latter.
-const MAX_ITEMS: usize = 400;
+const MAX_ITEMS: usize = 250;
 const MAX_BYTES: usize = 256 * 1024;
 /// Edges in one item.
 const MAX_EDGES: usize = 100;
