@@ -180,7 +180,8 @@ async function drawHistory() {
   let minutes;
   try {
     ({ minutes } = await call('api/history'));
-  } catch {
+  } catch (error) {
+    if ($('history') && !charts.has(WAITS[0])) $('history').replaceChildren(h('p', { class: 'text-bad' }, error.message));
     return;
   }
   if (!$('history')) return;
@@ -334,7 +335,7 @@ async function jobPage({ id, payload }) {
   const section = (title, value) => (value === undefined || value === null || value === '' ? [] : [h('h2', {}, title), h('pre', {}, typeof value === 'string' ? value : JSON.stringify(value, null, 2))]);
   const shown = (value) => value && ('json' in value ? JSON.stringify(value.json, null, 2) : `${value.text}\n(${plural(value.bytes, 'byte')})`);
   const hidden = state.overview?.payloads ? link('job', { id, payload: true }, 'Show payload and result') : h('span', { class: 'dim' }, 'This dashboard shows no payloads.');
-  const graph = flow ? [h('h2', {}, `Flow ${flow.id}`), table(['Job', 'State', 'After'], flow.jobs.slice(0, 200).map((one) => [jobLink(one.id), h('span', { class: `state ${one.state}` }, one.state), (one.after ?? []).join(', ')]), '')] : [];
+  const graph = flow ? [h('h2', {}, `Flow ${flow.id} of ${plural(flow.number, 'job')}`), table(['Job', 'State', 'After'], flow.jobs.map((one) => [jobLink(one.id), h('span', { class: `state ${one.state}` }, one.state), (one.after ?? []).join(', ')]), '')] : [];
   const actions = [
     job.state === 'failed' && button('Retry', { action: 'retry', id }, () => 'The job waits again.'), ' ',
     job.state !== 'completed' && button('Delete', { action: 'delete', id }, () => 'The job is deleted.', `Delete the job ${id}? If a worker runs it, it stops.`, true),

@@ -8,6 +8,7 @@ mod confirm;
 mod connection;
 mod dashboard;
 mod exit;
+mod failures;
 mod find;
 mod global;
 mod output;

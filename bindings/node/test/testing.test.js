@@ -137,15 +137,15 @@ test("a job for a handler can be completed and cancelled", async () => {
   await made.job.complete({ a: 1 });
   assert.deepEqual(made.finish, { name: "complete", value: { a: 1 } });
   const { job, ...cancelled } = new TestJob();
-  let heard = 0;
-  job.on("delete", () => heard++);
+  let notified = 0;
+  job.on("delete", () => notified++);
   assert.equal(job.signal.aborted, false);
   assert.equal(cancelled.finish, undefined);
   const other = new TestJob();
-  other.job.on("delete", () => heard++);
+  other.job.on("delete", () => notified++);
   const { signal } = other.job;
   other.cancel();
-  assert.deepEqual([heard, signal.aborted, other.job.cancelled, other.job.deleteReason], [1, true, true, "deleted"]);
+  assert.deepEqual([notified, signal.aborted, other.job.cancelled, other.job.deleteReason], [1, true, true, "deleted"]);
 });
 
 const PROJECT = `

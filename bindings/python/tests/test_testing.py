@@ -212,12 +212,12 @@ def test_a_job_can_be_completed_and_cancelled() -> None:
     assert test.finish == ("complete", {"a": 1}, None)
 
     test = testing.TestJob()
-    heard = []
-    test.job.on("delete", lambda: heard.append(test.job.delete_reason))
+    reasons = []
+    test.job.on("delete", lambda: reasons.append(test.job.delete_reason))
     assert not test.job.cancelled
     test.cancel()
     assert test.job.cancelled
-    assert heard == ["deleted"]
+    assert reasons == ["deleted"]
     with pytest.raises(SwarmInvalidArgument, match="attempt"):
         testing.TestJob(attempt=0)
     with pytest.raises(SwarmInvalidArgument, match="retries"):

@@ -1,8 +1,6 @@
 //! `swarm failed`: failed jobs, grouped by error; retries and deletes them over a filter.
 
-use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::time::SystemTime;
 
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -14,14 +12,11 @@ use super::status::tasks;
 use crate::confirm::confirm;
 use crate::connection::Session;
 use crate::exit::{Exit, Trouble};
+use crate::failures::{self, BATCH, Group, Groups, PAGE, error_of};
 use crate::output::table::table;
 use crate::output::times::relative;
 use crate::output::{Output, count, first_line};
 
-/// The jobs that one call reads.
-const PAGE: u32 = 500;
-/// The jobs that one call changes.
-const BATCH: usize = 200;
 /// The characters of an error that a table shows.
 const TEXT: usize = 60;
 
@@ -79,35 +74,6 @@ impl Which {
     }
 }
 
-/// An error without what differs between jobs: numbers, and words with digits in them, are replaced by `#`.
-pub(crate) fn fingerprint(error: &str) -> String {
-    let mut out = String::new();
-    let is_end = |character: char| !(character.is_alphanumeric() || character == '_');
-    for part in error.split_inclusive(is_end) {
-        let word = part.trim_end_matches(is_end);
-        out += if word.contains(|character: char| character.is_ascii_digit()) { "#" } else { word };
-        out += &part[word.len()..];
-    }
-    out
-}
-
-/// The reason and the first line of the error.
-pub(crate) fn error_of(job: &JobInfo) -> (String, String) {
-    let failure = job.failure.as_ref();
-    let text = failure.map(|failure| failure.message.lines().next().unwrap_or_default().to_owned());
-    (failure.map_or_else(String::new, |failure| failure.reason.name().to_owned()), text.unwrap_or_default())
-}
-
-/// Jobs with the same error.
-#[derive(Default)]
-struct Group {
-    count: u64,
-    tasks: Vec<String>,
-    last: Option<SystemTime>,
-    /// The id of the newest one.
-    example: String,
-}
-
 pub(crate) async fn run(args: &Args, session: &Session, output: &Output) -> Result<Exit, Trouble> {
     match &args.action {
         None => list(&args.which, session, output).await,
@@ -131,27 +97,12 @@ async fn every(which: &Which, session: &Session, mut each: impl FnMut(&JobInfo))
 }
 
 async fn list(which: &Which, session: &Session, output: &Output) -> Result<Exit, Trouble> {
-    let mut groups: BTreeMap<(String, String), Group> = BTreeMap::new();
-    let examined = every(which, session, |job| {
-        let group = groups.entry(error_of(job)).or_default();
-        group.count += 1;
-        if !group.tasks.contains(&job.task) && group.tasks.len() < 10 {
-            group.tasks.push(job.task.clone());
-        }
-        if group.example.is_empty() {
-            group.example.clone_from(&job.id);
-            group.last = job.failure.as_ref().and_then(|failure| failure.at);
-        }
-    })
-    .await?;
-    let mut groups: Vec<_> = groups.into_iter().collect();
-    groups.sort_by_key(|(_, group)| std::cmp::Reverse((group.count, group.last)));
+    let mut groups = Groups::default();
+    let examined = every(which, session, |job| groups.note(job)).await?;
+    let groups = groups.sorted();
     if output.json {
-        let ms = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        let all = groups.iter().map(|((reason, error), group)| {
-            json!({ "reason": reason, "error": error, "count": group.count, "tasks": group.tasks, "last_at": group.last.map(ms), "example": group.example })
-        });
-        output.json(&json!({ "groups": all.collect::<Vec<_>>(), "examined": examined }))?;
+        let all: Vec<_> = groups.iter().map(Group::to_json).collect();
+        output.json(&json!({ "groups": all, "examined": examined }))?;
         return Ok(Exit::Ok);
     }
     if groups.is_empty() {
@@ -161,11 +112,11 @@ async fn list(which: &Which, session: &Session, output: &Output) -> Result<Exit,
         })?;
         return Ok(Exit::Ok);
     }
-    let rows = groups.iter().map(|((reason, error), group)| {
+    let rows = groups.iter().map(|group| {
         vec![
             group.count.to_string(),
-            reason.clone(),
-            first_line(error, TEXT),
+            group.reason.clone(),
+            first_line(&group.error, TEXT),
             tasks(&group.tasks),
             group.last.map_or_else(String::new, relative),
             group.example.clone(),
@@ -194,13 +145,7 @@ async fn change(bulk: &Bulk, retry: bool, session: &Session, output: &Output) ->
     let bar = progress(output, ids.len() as u64);
     let mut changed = 0;
     for some in ids.chunks(BATCH) {
-        let call = async {
-            match retry {
-                true => session.master.retry_failed(Some(some)).await,
-                false => session.master.delete_failed(Some(some)).await,
-            }
-        };
-        match session.get(call).await {
+        match session.get(failures::change(&session.master, some, retry)).await {
             Ok(number) => changed += number,
             Err(mut trouble) => {
                 bar.abandon();

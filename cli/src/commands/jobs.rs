@@ -50,7 +50,7 @@ pub(crate) struct Args {
 }
 
 /// Conditions on jobs, all of which must hold.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
 pub(crate) struct Filter {
     /// Of this task; "" for jobs without one.
     #[arg(long, value_name = "TASK")]

@@ -196,6 +196,9 @@ pub(super) fn dies_with_parent(command: &mut Command) {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn dies_with_parent(_: &mut Command) {}
 
+/// What was read of stdout, and the last lines of stderr.
+type Printed = (std::io::Result<Vec<u8>>, String);
+
 /// Passes the payload, waits for the end, and reads what was printed.
 async fn watched(shared: &Shared, job: &Job, mut child: Child, mut stopped: oneshot::Receiver<()>) -> Finish {
     let group = child.id().and_then(|pid| Pid::from_raw(pid as i32));
@@ -208,12 +211,12 @@ async fn watched(shared: &Shared, job: &Job, mut child: Child, mut stopped: ones
         }
     };
     let read = async move {
-        let (mut result, mut rest) = (Vec::new(), tokio::io::sink());
+        let mut result = Vec::new();
         if let Some(mut stdout) = stdout {
-            let _ = (&mut stdout).take(MAX_RESULT as u64 + 1).read_to_end(&mut result).await;
-            let _ = tokio::io::copy(&mut stdout, &mut rest).await;
+            (&mut stdout).take(MAX_RESULT as u64 + 1).read_to_end(&mut result).await?;
+            tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await?;
         }
-        result
+        Ok(result)
     };
     let lines = async move {
         match stderr {
@@ -223,14 +226,18 @@ async fn watched(shared: &Shared, job: &Job, mut child: Child, mut stopped: ones
     };
     let printed = async { tokio::join!(write, read, lines) };
     let mut printed = std::pin::pin!(printed);
-    let (mut out, mut ended): (Option<(Vec<u8>, String)>, Option<ExitStatus>) = (None, None);
+    let (mut out, mut ended): (Option<Printed>, Option<ExitStatus>) = (None, None);
     let (mut stopping, mut last_chances) = (false, 0);
     let mut last_chance = std::pin::pin!(tokio::time::sleep(shared.kill_after));
     loop {
         // Children that the command left behind may have its output open. They are killed, and one that is in another group is not waited for.
         if let Some(status) = ended.filter(|_| out.is_some() || last_chances > 1) {
-            let (result, error) = out.unwrap_or_default();
-            return if stopping { Finish::Stopped } else { finish_of(status, result, error, job.wants_result()) };
+            let (result, error) = out.unwrap_or_else(|| (Ok(Vec::new()), String::new()));
+            return match result {
+                _ if stopping => Finish::Stopped,
+                Ok(result) => finish_of(status, result, error, job.wants_result()),
+                Err(failed) => Finish::Fail(format!("the output of the command could not be read: {failed}").into()),
+            };
         }
         tokio::select! {
             ((), result, error) = &mut printed, if out.is_none() => out = Some((result, error)),

@@ -14,11 +14,7 @@ use serde_json::{Value, json};
 use super::Shared;
 use super::audit;
 use super::trouble::Refused;
-use crate::commands::failed::{error_of, fingerprint};
-
-/// Failed jobs that one call reads, and those that one changes.
-const PAGE: u32 = 500;
-const BATCH: usize = 200;
+use crate::failures::{self, BATCH, PAGE, error_of, fingerprint};
 
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
@@ -138,13 +134,7 @@ async fn every_failed(shared: &Shared, errors: &Errors, retry: bool) -> Result<u
     }
     let mut changed = 0;
     for some in ids.chunks(BATCH) {
-        let call = async {
-            match retry {
-                true => master.retry_failed(Some(some)).await,
-                false => master.delete_failed(Some(some)).await,
-            }
-        };
-        changed += session.get_registered(call).await?;
+        changed += session.get_registered(failures::change(master, some, retry)).await?;
     }
     Ok(changed)
 }

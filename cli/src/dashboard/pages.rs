@@ -1,25 +1,24 @@
 //! What viewers open: jobs, one job, failed jobs, schedules, limits, the server. No page reads more than `SCANNED` jobs.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, Uri};
-use libswarm::{ErrorKind, JobInfo, JobState, ServerInfo};
+use libswarm::{ErrorKind, JobState, ServerInfo};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Shared;
 use super::trouble::Refused;
-use crate::commands::failed::{error_of, fingerprint};
+use crate::commands::jobs::Filter;
+use crate::failures::{Group, Groups, PAGE};
 use crate::output::json::{job as job_json, schedule as schedule_json};
 
-/// Jobs that one call reads, those that a page shows, and those that are looked through for it.
-const CALL: u32 = 500;
+/// Jobs that a page shows, those that are looked through for it, and those of a flow that are shown.
 const SHOWN: usize = 50;
 const SCANNED: usize = 1000;
+const FLOW: usize = 200;
 
 type Answer = Result<Json<Value>, Refused>;
 
@@ -28,15 +27,8 @@ type Answer = Result<Json<Value>, Refused>;
 pub(super) struct Wanted {
     #[serde(default)]
     state: String,
-    task: Option<String>,
-    group: Option<String>,
-    resource: Option<String>,
-    /// A part of the id.
-    id: Option<String>,
-    /// `name` or `name=value`.
-    header: Option<String>,
-    /// The beginning of an incarnation.
-    worker: Option<String>,
+    #[serde(flatten)]
+    filter: Filter,
     after: Option<String>,
 }
 
@@ -52,20 +44,6 @@ impl Wanted {
             ))
         })
     }
-
-    fn matches(&self, job: &JobInfo) -> bool {
-        let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|wanted| wanted == value);
-        let header = self.header.as_ref().is_none_or(|wanted| {
-            let (name, value) = wanted.split_once('=').map_or((&**wanted, None), |(name, value)| (name, Some(value)));
-            job.headers.get(name).is_some_and(|found| value.is_none_or(|value| found == value))
-        });
-        header
-            && is(&self.task, &job.task)
-            && is(&self.group, &job.group)
-            && is(&self.resource, &job.resource)
-            && self.id.as_ref().is_none_or(|part| job.id.contains(&**part))
-            && self.worker.as_ref().is_none_or(|start| job.holder.as_deref().unwrap_or_default().starts_with(&**start))
-    }
 }
 
 /// Jobs in a state that match, from a position on.
@@ -76,7 +54,7 @@ pub(super) async fn jobs(State(shared): State<Arc<Shared>>, uri: Uri, Query(want
         loop {
             let page = shared.session.get(shared.session.master.jobs(state, after.as_deref(), SHOWN as u32)).await?;
             examined += page.jobs.len();
-            found.extend(page.jobs.into_iter().filter(|job| wanted.matches(job)).map(|job| job_json(job, false)));
+            found.extend(page.jobs.into_iter().filter(|job| wanted.filter.matches(job)).map(|job| job_json(job, false)));
             after = page.next;
             if after.is_none() || found.len() >= SHOWN || examined >= SCANNED {
                 return Ok(json!({ "jobs": found, "next": after, "examined": examined }));
@@ -114,66 +92,33 @@ pub(super) async fn job(State(shared): State<Arc<Shared>>, uri: Uri, Query(wante
                 *value = if shared.rules.payloads { shared.rules.redaction.of(value.take()) } else { Value::Null };
             }
         }
-        let flow = shared.session.get(master.flow(&wanted.id)).await.ok().flatten();
-        let flow =
-            flow.filter(|flow| flow.jobs.len() <= SCANNED).and_then(|flow| serde_json::from_str::<Value>(&flow.to_json()).ok());
+        let flow = shared.session.get(master.flow(&wanted.id)).await?.map(|mut flow| {
+            let number = flow.jobs.len();
+            flow.jobs.truncate(FLOW);
+            json!({ "id": flow.id, "number": number, "jobs": flow.jobs })
+        });
         Ok(json!({ "job": shown, "content": content, "flow": flow }))
     };
     shared.cache.get(uri.to_string(), read).await.map(Json)
 }
 
-#[derive(Default)]
-struct Group {
-    count: u64,
-    tasks: Vec<String>,
-    last_at: u64,
-    /// The newest job and its error.
-    example: String,
-    error: String,
-}
-
 /// The newest failed jobs, grouped by error.
 pub(super) async fn failed(State(shared): State<Arc<Shared>>, uri: Uri) -> Answer {
     let read = async {
-        let (mut groups, mut after, mut examined) = (BTreeMap::<(String, String), Group>::new(), None, 0);
+        let (mut groups, mut after, mut examined) = (Groups::default(), None, 0);
         loop {
-            let page = shared.session.get(shared.session.master.jobs(JobState::Failed, after.as_deref(), CALL)).await?;
+            let page = shared.session.get(shared.session.master.jobs(JobState::Failed, after.as_deref(), PAGE)).await?;
             examined += page.jobs.len();
-            page.jobs.iter().for_each(|job| note(&mut groups, job));
+            page.jobs.iter().for_each(|job| groups.note(job));
             after = page.next;
             if after.is_none() || examined >= SCANNED {
                 break;
             }
         }
-        let mut groups: Vec<_> = groups.into_iter().collect();
-        groups.sort_by_key(|(_, group)| std::cmp::Reverse((group.count, group.last_at)));
-        let groups = groups.into_iter().map(|((reason, fingerprint), group)| {
-            json!({
-                "reason": reason, "fingerprint": fingerprint, "error": group.error, "count": group.count, "tasks": group.tasks,
-                "last_at": group.last_at, "example": group.example,
-            })
-        });
-        Ok(json!({ "groups": groups.collect::<Vec<_>>(), "examined": examined, "more": after.is_some() }))
+        let groups: Vec<_> = groups.sorted().iter().map(Group::to_json).collect();
+        Ok(json!({ "groups": groups, "examined": examined, "more": after.is_some() }))
     };
     shared.cache.get(uri.path().to_owned(), read).await.map(Json)
-}
-
-fn note(groups: &mut BTreeMap<(String, String), Group>, job: &JobInfo) {
-    let (reason, error) = error_of(job);
-    let group = groups.entry((reason, fingerprint(&error))).or_default();
-    group.count += 1;
-    if !group.tasks.contains(&job.task) && group.tasks.len() < 10 {
-        group.tasks.push(job.task.clone());
-    }
-    if group.example.is_empty() {
-        group.example.clone_from(&job.id);
-        group.error = error;
-        group.last_at = job.failure.as_ref().and_then(|failure| failure.at).map_or(0, ms);
-    }
-}
-
-fn ms(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 #[derive(Deserialize)]

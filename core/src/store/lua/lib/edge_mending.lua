@@ -39,11 +39,11 @@ local function is_sound(id, node, dependency, other)
   return true
 end
 
--- A random part of the dependencies: ids and values in turn, and what the failure of one does.
+-- A random part of the dependencies: ids and values in turn, what the failure of one does, and whether these are all.
 local function sample(node, waits)
   local on_failure, letter, other, dependency = inputs.read(waits)
   if on_failure then
-    return { dependency, letter .. other }, on_failure
+    return { dependency, letter .. other }, on_failure, true
   end
   local listed, found = call('HRANDFIELD', keys.of('inputs', node), SAMPLE, 'WITHVALUES'), {}
   checks = checks - 2
@@ -88,7 +88,7 @@ function edge_mending.waits(id, extra)
   elseif failed and on_failure == inputs.FAIL then
     damage.found()
     edges.fail(id, extra.node, failed[1], failed[2])
-  elseif open == 0 and (are_all ~= false or (values.bounded(waits, 1, 1e9) or 0) == 0) then
+  elseif open == 0 and (are_all or (values.bounded(waits, 1, 1e9) or 0) == 0) then
     damage.found()
     edges.start({ { id, extra.node } })
   end

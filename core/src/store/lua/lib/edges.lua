@@ -227,7 +227,7 @@ local function settle_only(group, waits)
   if now ~= inputs.COMPLETED and on_failure == inputs.FAIL then
     group.fails, group.failed_by, group.letter = true, dependency, now
   end
-  return inputs.only(on_failure, group.value, '', dependency)
+  return inputs.only(on_failure, now, sub(group.value, 2), dependency)
 end
 
 -- The record of the job with this node, if it is blocked; it is not blocked any more.
