@@ -50,6 +50,8 @@ pub use api::master::Master;
 pub use api::messages::{Message, Messages};
 pub use api::process::{DEFAULT_CONCURRENCY, Process};
 pub use api::process_batches::{BatchResults, ProcessBatches};
+#[cfg(feature = "opentelemetry")]
+pub use api::spans::Trace;
 pub use api::worker::Worker;
 pub use config::address::{Address, HostPort};
 pub use config::credentials::{Credentials, CredentialsSource};

@@ -180,13 +180,7 @@ impl Job {
     /// Why the job was deleted or reclaimed: "deleted", "terminated", "lease_lost", "timed_out" or "moved"; None if it was not.
     #[getter]
     fn delete_reason(&self) -> Option<&'static str> {
-        self.deletion().reason.map(|reason| match reason {
-            DeleteReason::Deleted => "deleted",
-            DeleteReason::Terminated => "terminated",
-            DeleteReason::LeaseLost => "lease_lost",
-            DeleteReason::TimedOut => "timed_out",
-            DeleteReason::Moved => "moved",
-        })
+        self.deletion().reason.map(DeleteReason::name)
     }
 
     /// Completes the job. Queued at once and never blocks; the call ends when Redis has accepted it.

@@ -8,6 +8,7 @@ use libswarm_common::error::{Error, ErrorKind, Result};
 use libswarm_common::id::check_name;
 
 use super::master::{Front, Master};
+use super::spans;
 use crate::model::flow::{AddedFlow, FlowInfo, MAX_AFTER, MAX_FLOW_JOBS, NewFlow, Plan};
 use crate::model::job_options::{Added, Durability, NewJob};
 use crate::store::FlowReply;
@@ -17,10 +18,17 @@ impl Master {
     /// Adds a flow: up to 10,000 jobs that wait for each other, all or none. No job is assigned before all of them are in Redis. A job whose id exists
     /// is left unchanged, and those after it wait for the existing one. Fails with [`ErrorKind::InvalidArgument`] if jobs wait for each other in a
     /// cycle or for an id that is unknown; the error names the ids, and nothing is added.
-    pub async fn add_flow(&self, flow: NewFlow) -> Result<AddedFlow> {
-        let plan = Plan::new(flow, true, MAX_FLOW_JOBS, self.front.shared.options.max_payload)?;
-        let _open = self.front.flows.read().await;
-        add(&self.front, plan).await
+    pub async fn add_flow(&self, mut flow: NewFlow) -> Result<AddedFlow> {
+        let Front { shared, flows, .. } = &*self.front;
+        let span = spans::adding(&shared.options.cluster, &mut flow.jobs, Box::new(drop));
+        let added = async {
+            let plan = Plan::new(flow, true, MAX_FLOW_JOBS, shared.options.max_payload)?;
+            let _open = flows.read().await;
+            add(&self.front, plan).await
+        };
+        let added = added.await;
+        span(added.as_ref().map(|added| added.jobs.clone()).map_err(Clone::clone));
+        added
     }
 
     /// Returns a flow with the states of its jobs, by its id or by that of a job that has not been completed or deleted; `None` if there is none. A

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::spans;
 use crate::model::flow::Input;
 use crate::model::job::{Finish, JobData, JobError};
 use crate::model::job_options::{Added, NewJob};
 use crate::model::payload::Payload;
+use crate::util::completion::awaited;
+use crate::worker::closed;
 use crate::worker::handle::WorkerHandle;
 use libswarm_common::error::Result;
 
@@ -97,8 +100,13 @@ impl Job {
     }
 
     /// Adds many jobs with the connection of the worker; see [`Worker::submit`](crate::Worker::submit).
-    pub async fn add_many(&self, jobs: Vec<NewJob>) -> Result<Vec<Added>> {
-        self.worker.add_many(jobs).await
+    pub async fn add_many(&self, mut jobs: Vec<NewJob>) -> Result<Vec<Added>> {
+        let cluster = &self.worker.messaging().shared.options.cluster;
+        let submit = |done| {
+            let done = spans::adding(cluster, &mut jobs, done);
+            self.worker.submit(jobs, done);
+        };
+        awaited(submit, closed).await
     }
 
     /// Fails this attempt. The job is retried after its backoff, or fails permanently if no retry is left.

@@ -10,6 +10,7 @@ use tokio::sync::{RwLock, mpsc};
 
 use super::event::Event;
 use super::messages::Messages;
+use super::spans;
 use crate::adding::Adds;
 use crate::config::options::Options;
 use crate::master::chooser::Chooser;
@@ -229,6 +230,7 @@ impl Master {
     }
 
     pub(super) fn submit_for(&self, mut jobs: Vec<NewJob>, awaited: bool, done: Done<Vec<Added>>) {
+        let done = spans::adding(&self.front.shared.options.cluster, &mut jobs, done);
         if jobs.iter().any(NewJob::waits_for_others) {
             jobs.iter_mut().for_each(|job| job.awaited = awaited);
             return self.submit_waiting(jobs, done);

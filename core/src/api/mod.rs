@@ -18,4 +18,5 @@ mod metrics;
 pub(crate) mod process;
 pub(crate) mod process_batches;
 pub(crate) mod schedules;
+pub(crate) mod spans;
 pub(crate) mod worker;

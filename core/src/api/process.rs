@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::spans::{Attempt, Stopper, Trace};
 use super::worker::Worker;
 use crate::api::event::Event;
 use crate::api::job::Job;
@@ -42,6 +43,7 @@ pub struct Process<H> {
     handler: H,
     other: Option<Box<dyn FnMut(Event) + Send>>,
     grace: Duration,
+    trace: Trace,
 }
 
 impl Worker {
@@ -66,7 +68,7 @@ where
 {
     pub(super) fn new(worker: Worker, handler: H) -> Self {
         worker.accept(Some(DEFAULT_CONCURRENCY));
-        Process { worker, handler, other: None, grace: GRACE }
+        Process { worker, handler, other: None, grace: GRACE, trace: Trace::default() }
     }
 
     /// Sets the function that is called with all other events: messages, changes of members, outcomes, errors. It must be quick.
@@ -84,13 +86,22 @@ where
         self
     }
 
+    /// How the span of an attempt refers to the span that added its job; default [`Trace::Link`]. Attempts have spans if the program's `tracing`
+    /// subscriber has the layer of `tracing-opentelemetry`.
+    #[cfg(feature = "opentelemetry")]
+    #[must_use]
+    pub fn trace(mut self, trace: Trace) -> Self {
+        self.trace = trace;
+        self
+    }
+
     /// Runs until `shutdown` resolves or the worker is closed. After `shutdown`, it waits up to [`grace`](Process::grace) for its active jobs, and
     /// terminates the worker. It returns at most a second plus the option `timeout` after the grace, even if a handler hangs. A handler's `Ok`
     /// completes its job, `Err` or a panic fails it. The handler of a deleted or lost job is dropped at its next await. If the worker is
     /// [terminated](Worker::terminate), handlers continue until they are done, or the grace of that call is over.
     pub async fn until(mut self, shutdown: impl Future<Output = ()>) -> Result<()> {
         let mut running: JoinSet<()> = JoinSet::new();
-        let mut aborts: HashMap<u64, AbortHandle> = HashMap::new();
+        let mut aborts: HashMap<u64, (AbortHandle, Stopper)> = HashMap::new();
         let mut shutdown = std::pin::pin!(shutdown);
         let overdue = Arc::new(AtomicBool::new(false));
         let mut leaving = None;
@@ -105,19 +116,25 @@ where
             };
             match event {
                 Some(Event::Add(job)) => {
-                    aborts.retain(|_, abort| !abort.is_finished());
-                    let worker = self.worker.clone();
+                    aborts.retain(|_, (abort, _)| !abort.is_finished());
                     let fence = job.fence;
-                    match catch_unwind(AssertUnwindSafe(|| (self.handler)(job))) {
+                    let attempt = Attempt::begin(self.worker.cluster(), self.trace, &job.data);
+                    let stopper = attempt.stopper();
+                    let end = End { worker: self.worker.clone(), fence, finish: Finish::Stopped, attempt };
+                    match catch_unwind(AssertUnwindSafe(|| end.attempt.call(|| (self.handler)(job)))) {
                         Ok(work) => {
-                            aborts.insert(fence, running.spawn(finish_with(worker, fence, work)));
+                            aborts.insert(fence, (running.spawn(finish_with(end, work)), stopper));
                         }
-                        Err(panic) => worker.finish(fence, panicked(&*panic), None),
+                        Err(panic) => {
+                            let finish = panicked(&end.attempt, &*panic);
+                            end.with(finish);
+                        }
                     }
                 }
                 Some(Event::Delete { job, reason }) => {
                     let stop = reason != DeleteReason::Terminated || overdue.load(Ordering::Relaxed);
-                    if let Some(abort) = aborts.remove(&job.fence).filter(|_| stop) {
+                    if let Some((abort, stopper)) = aborts.remove(&job.fence).filter(|_| stop) {
+                        stopper.stop(reason);
                         abort.abort();
                     }
                 }
@@ -150,31 +167,52 @@ pub(super) async fn leave(worker: Worker, grace: Duration, overdue: Arc<AtomicBo
     }
 }
 
-/// Finishes the job when its handler is done, or as stopped when the handler was dropped.
-async fn finish_with<T: serde::Serialize, E: std::fmt::Display>(
+/// Finishes the job of a handler when it is dropped.
+struct End {
     worker: Worker,
     fence: u64,
+    finish: Finish,
+    attempt: Attempt,
+}
+
+impl End {
+    fn with(mut self, finish: Finish) {
+        self.finish = finish;
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.attempt.ended(std::slice::from_ref(&self.finish));
+        self.worker.finish(self.fence, std::mem::replace(&mut self.finish, Finish::Stopped), None);
+    }
+}
+
+/// Finishes the job when its handler is done, or as stopped when the handler was dropped.
+async fn finish_with<T: serde::Serialize, E: std::fmt::Display>(
+    end: End,
     work: impl Future<Output = std::result::Result<T, E>> + Send + 'static,
 ) {
-    struct OnDrop(Worker, u64, Finish);
-    impl Drop for OnDrop {
-        fn drop(&mut self) {
-            self.0.finish(self.1, self.2.clone(), None);
-        }
-    }
-    let mut end = OnDrop(worker, fence, Finish::Stopped);
     // Serialization of the value and formatting of the error run code of the program, too, which may panic.
-    let finish = async move {
+    let finish = async {
         match work.await {
             Ok(value) => Payload::json(&value).map_or_else(|error| Finish::Fail(error.to_string().into()), Finish::Complete),
-            Err(error) => Finish::Fail(error.to_string().into()),
+            Err(error) => failed(&end.attempt, std::any::type_name::<E>(), error.to_string()),
         }
     };
-    end.2 = AssertUnwindSafe(finish).catch_unwind().await.unwrap_or_else(|panic| panicked(&*panic));
+    let finish =
+        AssertUnwindSafe(end.attempt.run(finish)).catch_unwind().await.unwrap_or_else(|panic| panicked(&end.attempt, &*panic));
+    end.with(finish);
+}
+
+/// An error fails the attempt.
+pub(super) fn failed(attempt: &Attempt, class: &'static str, text: String) -> Finish {
+    attempt.raised(class, &text);
+    Finish::Fail(text.into())
 }
 
 /// A panic fails the attempt as an error does, with the text of the panic.
-pub(super) fn panicked(panic: &(dyn Any + Send)) -> Finish {
+pub(super) fn panicked(attempt: &Attempt, panic: &(dyn Any + Send)) -> Finish {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Finish::Fail(format!("the handler panicked: {}", text.unwrap_or("no message")).into())
+    failed(attempt, "panic", format!("the handler panicked: {}", text.unwrap_or("no message")))
 }

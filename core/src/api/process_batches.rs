@@ -16,7 +16,8 @@ use super::batches::{Batches, Step};
 use super::event::Event;
 use super::gathering::Batching;
 use super::job::Job;
-use super::process::{GRACE, leave, panicked};
+use super::process::{GRACE, failed, leave, panicked};
+use super::spans::{Attempt, Stopper};
 use super::worker::Worker;
 use crate::model::event::DeleteReason;
 use crate::model::job::Finish;
@@ -60,6 +61,7 @@ pub struct ProcessBatches<H> {
 /// A handler that runs, as each of its jobs refers to it.
 struct Running {
     abort: AbortHandle,
+    stopper: Stopper,
     /// Jobs of the batch that need not stop.
     left: AtomicUsize,
 }
@@ -138,7 +140,7 @@ where
                 Step::Batch(jobs) => self.begin(jobs, &mut tasks, &mut running),
                 Step::Other(Event::Delete { job, reason }) => {
                     if reason != DeleteReason::Terminated || overdue.load(Ordering::Relaxed) {
-                        must_stop(job.fence, &mut running);
+                        must_stop(job.fence, reason, &mut running);
                     }
                 }
                 Step::Other(event) => self.batches.emit(event),
@@ -154,24 +156,30 @@ where
     fn begin(&self, jobs: Vec<Job>, tasks: &mut JoinSet<()>, running: &mut HashMap<u64, Arc<Running>>) {
         running.retain(|_, batch| !batch.abort.is_finished());
         let fences: Vec<u64> = jobs.iter().map(|job| job.fence).collect();
-        let end =
-            End { worker: self.batches.worker.clone(), finishes: vec![Finish::Stopped; fences.len()], fences: fences.clone() };
-        match catch_unwind(AssertUnwindSafe(|| (self.handler)(jobs))) {
+        let worker = self.batches.worker.clone();
+        let attempt = Attempt::begin_batch(worker.cluster(), jobs.iter().map(|job| job.data.clone()).collect());
+        let stopper = attempt.stopper();
+        let end = End { worker, finishes: vec![Finish::Stopped; fences.len()], fences: fences.clone(), attempt };
+        match catch_unwind(AssertUnwindSafe(|| end.attempt.call(|| (self.handler)(jobs)))) {
             Ok(work) => {
                 let abort = tasks.spawn(finish_with(end, work));
-                let batch = Arc::new(Running { abort, left: AtomicUsize::new(fences.len()) });
+                let batch = Arc::new(Running { abort, stopper, left: AtomicUsize::new(fences.len()) });
                 running.extend(fences.into_iter().map(|fence| (fence, batch.clone())));
             }
-            Err(panic) => end.all(panicked(&*panic)),
+            Err(panic) => {
+                let finish = panicked(&end.attempt, &*panic);
+                end.all(finish);
+            }
         }
     }
 }
 
 /// Stops the handler if no other job needs it.
-fn must_stop(fence: u64, running: &mut HashMap<u64, Arc<Running>>) {
+fn must_stop(fence: u64, reason: DeleteReason, running: &mut HashMap<u64, Arc<Running>>) {
     if let Some(batch) = running.remove(&fence)
         && batch.left.fetch_sub(1, Ordering::Relaxed) == 1
     {
+        batch.stopper.stop(reason);
         batch.abort.abort();
     }
 }
@@ -181,6 +189,7 @@ struct End {
     worker: Worker,
     fences: Vec<u64>,
     finishes: Vec<Finish>,
+    attempt: Attempt,
 }
 
 impl End {
@@ -191,6 +200,7 @@ impl End {
 
 impl Drop for End {
     fn drop(&mut self) {
+        self.attempt.ended(&self.finishes);
         for (fence, finish) in self.fences.iter().zip(self.finishes.drain(..)) {
             self.worker.finish(*fence, finish, None);
         }
@@ -204,11 +214,15 @@ async fn finish_with<R: BatchResults, E: Display>(
 ) {
     let count = end.fences.len();
     // Serialization of the results and formatting of the error run code of the program, too, which may panic.
-    let finish = async move {
+    let attempt = end.attempt.clone();
+    let finish = async {
         match work.await {
             Ok(results) => results.finishes(count),
-            Err(error) => vec![Finish::Fail(error.to_string().into()); count],
+            Err(error) => vec![failed(&attempt, std::any::type_name::<E>(), error.to_string()); count],
         }
     };
-    end.finishes = AssertUnwindSafe(finish).catch_unwind().await.unwrap_or_else(|panic| vec![panicked(&*panic); count]);
+    end.finishes = AssertUnwindSafe(attempt.run(finish))
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| vec![panicked(&attempt, &*panic); count]);
 }

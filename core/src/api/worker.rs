@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::event::Event;
 use super::messages::Messages;
+use super::spans;
 use crate::adding::Adds;
 use crate::config::options::Options;
 use crate::member::{Shared, supervise};
@@ -209,7 +210,8 @@ impl Worker {
 
     /// Adds jobs, as [`Master::submit`](crate::Master::submit) does, with the connection of this worker. They need not be of a task that it accepts.
     /// A job with the option `after` is refused. An ephemeral job is deleted when this worker leaves or is lost. Outcomes are awaited by a master: a worker has no waits.
-    pub fn submit(&self, jobs: Vec<NewJob>, done: Done<Vec<Added>>) {
+    pub fn submit(&self, mut jobs: Vec<NewJob>, done: Done<Vec<Added>>) {
+        let done = spans::adding(&self.shared().options.cluster, &mut jobs, done);
         self.handle.submit(jobs, done);
     }
 
@@ -220,7 +222,7 @@ impl Worker {
 
     /// Adds many jobs; see [`Worker::submit`].
     pub async fn add_many(&self, jobs: Vec<NewJob>) -> Result<Vec<Added>> {
-        self.handle.add_many(jobs).await
+        awaited(|done| self.submit(jobs, done), closed).await
     }
 
     /// Queues the deletion of any job of the cluster, after the jobs that were submitted before. Returns true if it existed.
@@ -275,6 +277,10 @@ impl Worker {
     /// Returns counts of the cluster, from Redis.
     pub async fn stats(&self) -> Result<Stats> {
         self.shared().open_store()?.stats().await
+    }
+
+    pub(super) fn cluster(&self) -> &str {
+        &self.shared().options.cluster
     }
 
     pub(super) fn shared(&self) -> &Shared {

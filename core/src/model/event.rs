@@ -23,6 +23,19 @@ pub enum DeleteReason {
     Moved,
 }
 
+impl DeleteReason {
+    /// The name of the reason, which is the same in every language.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DeleteReason::Deleted => "deleted",
+            DeleteReason::Terminated => "terminated",
+            DeleteReason::LeaseLost => "lease_lost",
+            DeleteReason::TimedOut => "timed_out",
+            DeleteReason::Moved => "moved",
+        }
+    }
+}
+
 /// An event that waits for the program. It contains no handle of its worker, because the queue would then keep the worker alive.
 pub(crate) enum QueuedEvent {
     Ready { incarnation: String },

@@ -99,10 +99,6 @@ impl WorkerHandle {
         self.0.adds.submit(jobs, self.0.messaging.shared.options.max_payload, false, done);
     }
 
-    pub(crate) async fn add_many(&self, jobs: Vec<NewJob>) -> Result<Vec<Added>> {
-        awaited(|done| self.submit(jobs, done), closed).await
-    }
-
     pub(crate) async fn delete(&self, id: String) -> Result<bool> {
         Ok(self.delete_many(&[id]).await?[0])
     }

@@ -13,7 +13,7 @@ fn json_of(package: &str) -> PathBuf {
     let status = Command::new(env!("CARGO"))
         .args(["rustdoc", "--quiet", "--locked", "--lib", "--package", package, "--target-dir"])
         .arg(&target)
-        .args(if package == "libswarm" { &["--features", "testing"][..] } else { &[] })
+        .args(if package == "libswarm" { &["--features", "testing,opentelemetry"][..] } else { &[] })
         .args(["--", "-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"])
         .env("RUSTC_BOOTSTRAP", "1")
         .current_dir(ROOT)

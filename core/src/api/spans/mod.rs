@@ -1,0 +1,13 @@
+//! Spans of adds and attempts, with the feature `opentelemetry`; without it, calls that do nothing.
+
+#[cfg(not(feature = "opentelemetry"))]
+mod none;
+#[cfg(feature = "opentelemetry")]
+mod opentelemetry;
+
+#[cfg(not(feature = "opentelemetry"))]
+pub(super) use none::{Attempt, Stopper, Trace, adding};
+#[cfg(feature = "opentelemetry")]
+pub use opentelemetry::Trace;
+#[cfg(feature = "opentelemetry")]
+pub(super) use opentelemetry::{Attempt, Stopper, adding};
