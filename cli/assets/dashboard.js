@@ -6,7 +6,7 @@ const GAP_MS = 5000;
 const MINUTE_MS = 61000;
 // How often the figures by minutes are read.
 const HISTORY_MS = 15000;
-const state = { overview: null, points: [], source: null, route: null, refresh: 0, pending: '' };
+const state = { overview: null, points: [], source: null, route: null, recent: {}, recentAt: 0, refresh: 0, pending: '' };
 const $ = (id) => document.getElementById(id);
 
 // An element. Text is always set as text, never parsed.
@@ -223,7 +223,22 @@ function updateOverview() {
   if ($('cards').textContent !== cards.textContent) $('cards').replaceWith(cards);
 }
 
+// The percentiles of a histogram.
+const ranks = (times) => (times?.count ? [times.p50_ms, times.p95_ms, times.p99_ms].map(duration).join(' / ') : '–');
+
+// Waits and runs by task; read again while the page is open.
+async function readRecent() {
+  if (Date.now() - state.recentAt < HISTORY_MS) return;
+  state.recentAt = Date.now();
+  try {
+    state.recent = (await call('api/recent')).tasks;
+  } catch (error) {
+    state.recentAt = 0;
+  }
+}
+
 function tasksPage() {
+  readRecent();
   const { snapshot } = state.overview;
   const tasks = new Map();
   const of = (name) => tasks.get(name) ?? tasks.set(name, { waiting: 0, groups: 0, workers: 0, free: 0 }).get(name);
@@ -237,14 +252,16 @@ function tasksPage() {
       of(task).free += member.paused ? 0 : member.free;
     }
   }
-  for (const task of snapshot.paused) if (task !== '*') of(task);
+  for (const task of [...snapshot.paused, ...Object.keys(state.recent)]) if (task !== '*') of(task);
   const rows = [...tasks].sort(([a], [b]) => a.localeCompare(b)).map(([name, task]) => {
     const paused = snapshot.paused.includes(name);
+    const times = state.recent[name];
+    const age = task.waiting > 0 && times?.oldest_waiting_ms != null ? duration(times.oldest_waiting_ms) : '–';
     const change = paused
       ? button('Resume', { action: 'resume', task: name }, () => `${named(name)} is resumed.`)
       : name && button('Pause', { action: 'pause', task: name }, () => `${named(name)} is paused.`, `Pause ${named(name)}? No job of it starts until it is resumed.`);
     const mark = paused ? h('span', { class: 'text-warn' }, 'paused') : task.waiting > 0 && task.workers === 0 ? h('span', { class: 'text-bad' }, 'no worker') : '';
-    return [link('jobs', { state: 'waiting', task: name }, named(name)), show(task.waiting), show(task.groups), show(task.workers), show(task.free), mark, change || ''];
+    return [link('jobs', { state: 'waiting', task: name }, named(name)), show(task.waiting), show(task.groups), age, show(task.workers), show(task.free), ranks(times?.wait), ranks(times?.run), mark, change || ''];
   });
   const all = snapshot.paused.includes('*');
   const everything = all
@@ -252,7 +269,7 @@ function tasksPage() {
     : button('Pause all', { action: 'pause', task: null }, () => 'All tasks are paused.', 'Pause all tasks? No job starts until they are resumed.', true);
   const note = all ? h('p', { class: 'text-warn' }, 'All tasks are paused.') : null;
   const more = snapshot.more_queues ? h('p', { class: 'dim' }, 'There are more queues than are shown.') : null;
-  const columns = ['Task', '>Waiting', '>Groups', '>Workers', '>Free slots', '', ''];
+  const columns = ['Task', '>Waiting', '>Groups', '>Oldest', '>Workers', '>Free slots', '>Wait p50 / p95 / p99', '>Run p50 / p95 / p99', '', ''];
   return [h('h1', {}, 'Tasks'), note, table(columns, rows, 'No job waits, and no worker is there.'), more, h('div', { class: 'more' }, everything)];
 }
 

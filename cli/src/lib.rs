@@ -13,6 +13,7 @@ mod find;
 mod global;
 mod output;
 mod payload;
+mod recent;
 mod signals;
 mod top;
 

@@ -5,8 +5,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from libswarm import Master, NewJob
 from swarm_support import Redis, wait_until
-from viewer import SWARM, Dashboard, Page, Swarm
+from viewer import CLUSTER, SWARM, Dashboard, Page, Swarm
 
 Start = Callable[..., Dashboard]
 Browse = Callable[[Dashboard], Page]
@@ -46,6 +47,33 @@ def test_waits_and_runs_of_the_last_hour_are_drawn(swarm: Swarm, dashboard: Star
     page = browse(server)
     page.open("overview")
     page.shows("Wait of the last hour", "Run of the last hour", "p99")
+    assert page.problems() == []
+
+
+def test_waits_and_runs_are_shown_by_task(swarm: Swarm, dashboard: Start, browse: Browse) -> None:
+    swarm.start("run", "send", "--", "cat")
+    swarm("add", "send", "1")
+    swarm("add", "report", "1")
+    wait_until(lambda: swarm.stats()["completed"] == 1, 20, "a completed job")
+    server = dashboard()
+    tasks = server.get("api/recent")["tasks"]
+    assert tasks["send"]["run"]["count"] == 1
+    assert tasks["report"]["oldest_waiting_ms"] >= 0
+    page = browse(server)
+    page.open("tasks")
+    page.shows("Wait p50 / p95 / p99", "report\t1", "no worker", " ms / ")
+    assert page.problems() == []
+
+
+def test_the_page_of_a_job_shows_its_flow(swarm: Swarm, dashboard: Start, browse: Browse) -> None:
+    with Master(CLUSTER, url=swarm.redis.url) as master:
+        first, second = NewJob(1, id="first", task="fetch"), NewJob(2, id="second", task="merge", after=["first"])
+        master.add_flow([first, second], id="import")
+    page = browse(dashboard())
+    page.open("job?id=second")
+    page.shows("Flow import of 2 jobs", "first\twaiting", "second\tblocked\tfirst")
+    page.click("first")
+    page.shows("fetch", "first\twaiting")
     assert page.problems() == []
 
 

@@ -10,7 +10,7 @@ use crate::output::Output;
 use crate::output::times::parse_duration;
 use crate::signals::Stop;
 use crate::top;
-use crate::top::snapshot::read;
+use crate::top::snapshot::Looks;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Keys: arrows choose, p pauses and r resumes the chosen task or worker, ? shows help, q quits.")]
@@ -44,16 +44,17 @@ pub(crate) async fn run(args: &Args, global: &Global, output: &Output) -> Result
     done
 }
 
-/// Prints a snapshot for each look.
+/// Prints a line for each look.
 async fn lines(count: Option<u64>, every: Duration, session: &Session, output: &Output) -> Result<Exit, Trouble> {
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut looks = Looks::default();
     let mut left = count.unwrap_or(u64::MAX);
     while left > 0 {
         ticks.tick().await;
-        match read(session).await {
-            Ok(snapshot) => {
-                output.json(&snapshot)?;
+        match looks.look(session).await {
+            Ok(look) => {
+                output.json(&look)?;
                 left -= 1;
             }
             Err(error) if error.kind().is_retryable() => output.warn(error.message()),

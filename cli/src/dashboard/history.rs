@@ -1,4 +1,4 @@
-//! The last hour by minutes: ends, and percentiles of waits and runs.
+//! Waits and runs: the last hour by minutes, and the last minutes by task.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::trouble::Refused;
+use crate::recent;
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// How long an answer is kept: the figures of a minute change slowly, and an answer costs several calls.
@@ -24,20 +25,16 @@ pub(super) async fn minutes(State(shared): State<Arc<Shared>>, uri: Uri) -> Resu
         let rows = shared.session.get(shared.session.master.metrics_history(Resolution::Minute, start, end, None)).await?;
         let mut minutes: BTreeMap<SystemTime, TaskCounts> = BTreeMap::new();
         for row in rows {
-            let sum = minutes.entry(row.start).or_default();
-            sum.completed += row.counts.completed;
-            sum.failed += row.counts.failed;
-            sum.retried += row.counts.retried;
-            add(&mut sum.wait, &row.counts.wait);
-            add(&mut sum.run, &row.counts.run);
+            minutes.entry(row.start).or_default().add(&row.counts);
         }
         Ok(json!({ "minutes": minutes.into_iter().map(|(start, counts)| shown(start, &counts)).collect::<Vec<_>>() }))
     };
     shared.cache.get_for(FRESH, uri.path().to_owned(), read).await.map(Json)
 }
 
-fn add(sum: &mut Histogram, more: &Histogram) {
-    sum.buckets.iter_mut().zip(more.buckets).for_each(|(sum, more)| *sum += more);
+pub(super) async fn recently(State(shared): State<Arc<Shared>>, uri: Uri) -> Result<Json<Value>, Refused> {
+    let read = async { Ok(json!({ "tasks": recent::read(&shared.session).await? })) };
+    shared.cache.get_for(FRESH, uri.path().to_owned(), read).await.map(Json)
 }
 
 fn shown(start: SystemTime, counts: &TaskCounts) -> Value {

@@ -74,6 +74,7 @@ fn routes(shared: Arc<Shared>) -> Router {
         .route("/assets/{name}", get(assets::file))
         .route("/api/overview", get(overview::stream))
         .route("/api/history", get(history::minutes))
+        .route("/api/recent", get(history::recently))
         .route("/api/jobs", get(pages::jobs))
         .route("/api/job", get(pages::job))
         .route("/api/failed", get(pages::failed))

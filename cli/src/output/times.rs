@@ -41,6 +41,15 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
+/// A short time to about two digits: `12ms`, `1.4s`, `3m 5s`.
+pub(crate) fn brief(time: Duration) -> String {
+    match time.as_secs() {
+        0 if time < Duration::from_millis(1) => "<1ms".to_owned(),
+        1..10 => format!("{:.1}s", time.as_secs_f64()),
+        _ => duration(time),
+    }
+}
+
 fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
     match small {
         0 => format!("{large}{large_unit}"),

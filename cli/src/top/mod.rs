@@ -18,23 +18,25 @@ use crate::connection::Session;
 use crate::exit::{Exit, Trouble};
 use crate::signals::Stop;
 use keys::Request;
+use snapshot::Looks;
 use state::{Action, State};
 
 /// How often the thread that reads keys looks whether it must end.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Shows the cluster until the user quits. It makes one call for each look, and none while the one before is not answered.
+/// Shows the cluster until the user quits. It makes one call for each look, a few more every five seconds, and none while the one before is not answered.
 pub(crate) async fn run(session: &Session, every: Duration, colors: bool, stop: &mut Stop) -> Result<Exit, Trouble> {
     let mut keys = read_keys();
     let mut terminal = ratatui::try_init().map_err(|error| Trouble::no(format!("the terminal cannot be used: {error}")))?;
     let mut state = State::new(&session.cluster, &session.address, colors);
+    let mut looks = Looks::default();
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let done = loop {
         if let Err(error) = terminal.draw(|frame| view::draw(frame, &state)) {
             break Err(Trouble::no(format!("the terminal cannot be written: {error}")));
         }
-        let request = look(session, &mut ticks, &mut keys, &mut state, &mut terminal, stop).await;
+        let request = look(session, &mut looks, &mut ticks, &mut keys, &mut state, &mut terminal, stop).await;
         match request {
             Some(Request::Quit) => break Ok(Exit::Ok),
             Some(Request::Do(action)) => {
@@ -56,6 +58,7 @@ pub(crate) async fn run(session: &Session, every: Duration, colors: bool, stop: 
 /// Waits for the next look, and handles keys meanwhile. Returns what a key requests.
 async fn look(
     session: &Session,
+    looks: &mut Looks,
     ticks: &mut Interval,
     keys: &mut mpsc::Receiver<Event>,
     state: &mut State,
@@ -64,7 +67,7 @@ async fn look(
 ) -> Option<Request> {
     let looked = async {
         ticks.tick().await;
-        snapshot::read(session).await
+        looks.look(session).await
     };
     let mut looked = std::pin::pin!(looked);
     loop {

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use libswarm::{Error, MemberInfo, Role, Snapshot, Stats};
 
+use super::snapshot::Look;
 use crate::commands::status::task;
-use crate::output::times::duration;
+use crate::recent::{Recent, Times};
 
 /// The looks that the curve of completed jobs shows.
 const HISTORY: usize = 120;
@@ -14,12 +15,13 @@ const HISTORY: usize = 120;
 pub(super) const ALL: &str = "*";
 
 /// A task as a row.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct TaskRow {
     pub(super) name: String,
     pub(super) waiting: u64,
     pub(super) workers: u64,
     pub(super) paused: bool,
+    pub(super) times: Times,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,8 +92,8 @@ pub(super) struct State {
     pub(super) question: Option<Action>,
     pub(super) note: Option<String>,
     looked_at: Option<Instant>,
-    /// The first waiting job, and since when it has been the first.
-    first: Option<(String, Instant)>,
+    /// The waiting job that is assigned next.
+    pub(super) first: Option<String>,
 }
 
 impl State {
@@ -120,9 +122,9 @@ impl State {
     }
 
     /// Takes the result of a look.
-    pub(super) fn looked(&mut self, looked: Result<Snapshot, Error>) {
+    pub(super) fn looked(&mut self, looked: Result<Look, Error>) {
         match looked {
-            Ok(snapshot) => self.take(snapshot, Instant::now()),
+            Ok(look) => self.take(look, Instant::now()),
             Err(error) => {
                 self.trouble = Some(error.message().to_owned());
                 // Counters may begin anew.
@@ -131,7 +133,7 @@ impl State {
         }
     }
 
-    pub(super) fn take(&mut self, snapshot: Snapshot, now: Instant) {
+    pub(super) fn take(&mut self, Look { snapshot, times }: Look, now: Instant) {
         let since = self.looked_at.replace(now).map(|before| now.saturating_duration_since(before));
         self.rates = match since {
             Some(since) if self.trouble.is_none() && !since.is_zero() => Some(rates(&self.stats, &snapshot.stats, since)),
@@ -144,24 +146,14 @@ impl State {
             self.history.push_back(rates.completed.round() as u64);
         }
         self.trouble = None;
-        let first = snapshot.first_waiting.clone();
-        if self.first.as_ref().map(|(id, _)| id) != first.as_ref() {
-            self.first = first.map(|id| (id, now));
-        }
-        self.tasks = tasks(&snapshot);
+        self.first = snapshot.first_waiting.clone();
+        self.tasks = tasks(&snapshot, &times);
         self.partial = snapshot.more_members || snapshot.more_queues;
         self.stats = snapshot.stats;
         let (workers, others) = snapshot.members.into_iter().partition::<Vec<_>, _>(|member| member.role == Role::Worker);
         (self.workers, self.masters) = (workers, others.len());
         self.chosen_task = self.chosen_task.min(self.tasks.len().saturating_sub(1));
         self.chosen_worker = self.chosen_worker.min(self.workers.len().saturating_sub(1));
-    }
-
-    /// How long the job that is next has been the next at least; jobs themselves have no time of their add.
-    pub(super) fn first_waits(&self) -> Option<String> {
-        let (id, since) = self.first.as_ref()?;
-        let waited = self.looked_at?.saturating_duration_since(*since);
-        Some(format!("{id} for at least {}", duration(waited)))
     }
 
     /// Since when there is no answer.
@@ -195,8 +187,8 @@ fn rates(before: &Stats, now: &Stats, since: Duration) -> Rates {
     }
 }
 
-/// All tasks that have waiting jobs, workers or a pause; the row of all of them first.
-fn tasks(snapshot: &Snapshot) -> Vec<TaskRow> {
+/// All tasks that have waiting jobs, workers, a pause or ends in the last minutes; the row of all of them first.
+fn tasks(snapshot: &Snapshot, times: &Recent) -> Vec<TaskRow> {
     let mut rows: BTreeMap<&str, TaskRow> = BTreeMap::new();
     let all_paused = snapshot.paused.iter().any(|name| name == ALL);
     for queue in &snapshot.queues {
@@ -208,8 +200,13 @@ fn tasks(snapshot: &Snapshot) -> Vec<TaskRow> {
     for name in snapshot.paused.iter().filter(|name| *name != ALL) {
         rows.entry(name).or_default().paused = true;
     }
+    let mut all_times = Times::default();
+    for (name, times) in times {
+        all_times.add(times);
+        rows.entry(name).or_default().times = times.clone();
+    }
     let workers = snapshot.members.iter().filter(|member| member.role == Role::Worker).count() as u64;
-    let all = TaskRow { name: ALL.to_owned(), waiting: snapshot.stats.waiting, workers, paused: all_paused };
+    let all = TaskRow { name: ALL.to_owned(), waiting: snapshot.stats.waiting, workers, paused: all_paused, times: all_times };
     let named = rows.into_iter().map(|(name, row)| TaskRow { name: name.to_owned(), paused: row.paused || all_paused, ..row });
     std::iter::once(all).chain(named).collect()
 }

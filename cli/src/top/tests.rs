@@ -8,8 +8,10 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::keys::{Request, handle};
+use super::snapshot::Look;
 use super::state::{Action, State};
 use super::view;
+use crate::recent::{Recent, Times};
 
 fn worker(name: &str) -> MemberInfo {
     MemberInfo {
@@ -31,6 +33,13 @@ fn worker(name: &str) -> MemberInfo {
         data: None,
         dropped: 0,
     }
+}
+
+fn look(completed: u64) -> Look {
+    let mut times = Times { oldest: Some(Duration::from_secs(125)), ..Times::default() };
+    times.wait.buckets[4] = 10;
+    let all = Recent::from([("mail".to_owned(), times), ("pdf".to_owned(), Times::default())]);
+    Look { snapshot: snapshot(completed), times: all }
 }
 
 fn snapshot(completed: u64) -> Snapshot {
@@ -63,15 +72,17 @@ fn the_screen_shows_counts_rates_tasks_and_workers() {
     let mut state = State::new("mail", "localhost:6379", false);
     assert!(screen(&state, 120, 30).contains("connecting"));
     let now = Instant::now();
-    state.take(snapshot(100), now);
-    state.take(snapshot(150), now + Duration::from_secs(2));
+    state.take(look(100), now);
+    state.take(look(150), now + Duration::from_secs(2));
     let shown = screen(&state, 120, 30);
     for part in [
         "mail on localhost:6379",
         "waiting 12",
         "completed 25.0",
         "completed 150",
-        "j1 for at least 2s",
+        "next     j1",
+        "2m 5s",
+        "12ms 15ms 15ms",
         "3/4",
         "host:7",
         "no worker takes it",
@@ -88,11 +99,11 @@ fn the_screen_shows_counts_rates_tasks_and_workers() {
 #[test]
 fn trouble_is_shown_with_the_last_numbers() {
     let mut state = State::new("mail", "localhost:6379", true);
-    state.take(snapshot(100), Instant::now());
+    state.take(look(100), Instant::now());
     state.looked(Err(Error::new(ErrorKind::Unavailable, "connection refused")));
     let shown = screen(&state, 120, 30);
     assert!(shown.contains("no answer for") && shown.contains("connection refused") && shown.contains("waiting 12"), "{shown}");
-    state.looked(Ok(snapshot(5)));
+    state.looked(Ok(look(5)));
     assert!(screen(&state, 120, 30).contains("connected"));
     assert_eq!(state.rates, None, "counters may have begun anew");
 }
@@ -101,7 +112,7 @@ fn trouble_is_shown_with_the_last_numbers() {
 fn pauses_are_confirmed() {
     let mut state = State::new("mail", "localhost:6379", true);
     assert_eq!(press(&mut state, KeyCode::Char('p')), None);
-    state.take(snapshot(1), Instant::now());
+    state.take(look(1), Instant::now());
     press(&mut state, KeyCode::Down);
     press(&mut state, KeyCode::Char('p'));
     assert!(screen(&state, 100, 30).contains("Pause the task mail?"));

@@ -10,8 +10,9 @@ use super::state::{Focus, State};
 use crate::commands::status::{slots, task, tasks};
 use crate::output::legible;
 use crate::output::times::{duration, relative};
+use crate::recent::percentiles;
 
-const HELP: [&str; 8] = [
+const HELP: [&str; 9] = [
     "Left, Right, Tab   tasks or workers",
     "Up, Down           choose a row; Home, End: the first or last one",
     "p                  pause the task or worker: it starts no more jobs",
@@ -19,7 +20,8 @@ const HELP: [&str; 8] = [
     "?                  this help",
     "q, Ctrl-C          quit",
     "",
-    "Rates are those since the look before. A key closes this help.",
+    "Rates are those since the look before; WAIT and RUN are percentiles of",
+    "the last five minutes. A key closes this help.",
 ];
 
 pub(super) fn draw(frame: &mut Frame, state: &State) {
@@ -84,8 +86,8 @@ fn numbers(state: &State) -> Vec<Line<'static>> {
         "total    added {}   completed {}   failed {}   retried {}   deleted {}   crashes {}",
         stats.added, stats.completed, stats.failures, stats.retries, stats.deleted, stats.crashes
     );
-    let first = state.first_waits().unwrap_or_else(|| "-".to_owned());
-    let first = format!("next     {}   masters {}{}", legible(&first), state.masters, damaged(stats.damaged));
+    let first = state.first.as_deref().unwrap_or("-");
+    let first = format!("next     {}   masters {}{}", legible(first), state.masters, damaged(stats.damaged));
     vec![Line::raw(now), Line::raw(rates), Line::raw(total), Line::raw(first)]
 }
 
@@ -109,12 +111,29 @@ fn draw_tasks(frame: &mut Frame, state: &State, area: Rect) {
             (_, true) => "no worker takes it",
             _ => "",
         };
-        let cells = [legible(task(&row.name)), row.waiting.to_string(), row.workers.to_string(), note.to_owned()];
+        let cells = [
+            legible(task(&row.name)),
+            row.waiting.to_string(),
+            row.times.oldest.map_or_else(|| "-".to_owned(), duration),
+            row.workers.to_string(),
+            percentiles(&row.times.wait),
+            percentiles(&row.times.run),
+            note.to_owned(),
+        ];
         let row = Row::new(cells.map(Cell::from));
         if note.is_empty() { row } else { row.style(styled(state, Color::Yellow)) }
     });
-    let widths = [Constraint::Min(20), Constraint::Length(12), Constraint::Length(9), Constraint::Length(20)];
-    let heading = Row::new(["TASK", "WAITING", "WORKERS", ""]).style(Style::new().add_modifier(Modifier::BOLD));
+    let widths = [
+        Constraint::Min(12),
+        Constraint::Length(9),
+        Constraint::Length(7),
+        Constraint::Length(8),
+        Constraint::Length(18),
+        Constraint::Length(18),
+        Constraint::Length(18),
+    ];
+    let heading = Row::new(["TASK", "WAITING", "OLDEST", "WORKERS", "WAIT p50 p95 p99", "RUN p50 p95 p99", ""])
+        .style(Style::new().add_modifier(Modifier::BOLD));
     let title = format!(" Tasks{} ", if state.partial { " (a part of them)" } else { "" });
     let table = Table::new(rows, widths).header(heading).block(frame_of(title, state.focus == Focus::Tasks));
     show(frame, table, area, state.chosen_task, state.focus == Focus::Tasks);

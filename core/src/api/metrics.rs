@@ -40,6 +40,13 @@ impl Master {
         Ok(text.0)
     }
 
+    /// Returns how long the job that is first in its queue has waited, by task, of tasks with waiting jobs: from when it was added, or from its start if
+    /// that is later. Reads the first 200 queues.
+    pub async fn oldest_waiting(&self) -> Result<BTreeMap<String, Duration>> {
+        let ages = self.front.shared.open_store()?.oldest().await?;
+        Ok(ages.into_iter().map(|(task, ms)| (task, Duration::from_millis(ms))).collect())
+    }
+
     /// Returns the counts of each task in the minutes or hours from that of `start` until before `end`, on Redis' clock, in the order of time: of one task, or of
     /// all. A slot without ends has no row. The last 24 hours are kept by minutes, the last 30 days by hours.
     pub async fn metrics_history(

@@ -77,7 +77,8 @@ impl Histogram {
         None
     }
 
-    pub(crate) fn add(&mut self, other: &Histogram) {
+    /// Adds the times of another histogram.
+    pub fn add(&mut self, other: &Histogram) {
         self.buckets.iter_mut().zip(other.buckets).for_each(|(count, more)| *count += more);
     }
 }
@@ -118,7 +119,8 @@ pub struct TaskCounts {
 }
 
 impl TaskCounts {
-    pub(crate) fn add(&mut self, other: &TaskCounts) {
+    /// Adds the counts of another task or time.
+    pub fn add(&mut self, other: &TaskCounts) {
         self.completed += other.completed;
         self.failed += other.failed;
         self.retried += other.retried;
