@@ -346,6 +346,9 @@ async function jobPage({ id, payload }) {
   const list = h('dl', {}, Object.entries(facts).filter(([, value]) => value !== '').map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]));
   const events = [
     [job.due_at, 'is due'], [job.assigned_at, `attempt ${job.attempt} was assigned to ${job.holder || 'a worker'}, fencing token ${job.fence}`],
+    ...(job.failed_attempts ?? []).flatMap((one) => [
+      [one.assigned_at, `was assigned to ${one.holder}, fencing token ${one.fence}`], [one.failed_at, `attempt failed: ${one.reason}: ${one.error}`],
+    ]),
     ...(job.log ?? []).map((line) => [line.time, `log: ${line.text}`]), [job.failed_at, `failed: ${job.reason}`], [job.completed_at, 'was completed'],
   ].filter(([time]) => time).sort(([a], [b]) => a - b);
   const timeline = events.length > 0 ? [h('h2', {}, 'Timeline'), h('ol', { class: 'timeline' }, events.map(([time, text]) => h('li', {}, h('span', { class: 'dim' }, absolute(time), ' (', when(time), ') '), text)))] : [];

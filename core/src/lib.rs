@@ -78,7 +78,7 @@ pub use model::job_options::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, 
 #[cfg(feature = "bindings")]
 pub use model::limit::LIMIT_OPTIONS;
 pub use model::limit::{Limit, LimitInfo};
-pub use model::log::{LogLine, MAX_LOG_LINE, MAX_LOG_LINES};
+pub use model::log::{FailedAttempt, LogLine, MAX_LOG_LINE, MAX_LOG_LINES};
 pub use model::message::{Change, MAX_DATA, MAX_MESSAGE, MemberRef, NewMessage, Receipt, Role, To};
 pub use model::metrics::{BUCKETS, Histogram, MetricsRow, Resolution, TaskCounts};
 pub use model::payload::{

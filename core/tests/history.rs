@@ -6,8 +6,8 @@ mod support;
 use std::time::{Duration, SystemTime};
 
 use libswarm::{
-    ErrorKind, JobInfo, JobState, Limit, MAX_KEPT_RESULT, MAX_LOG_LINE, Master, NewJob, OnConflict, Payload, Unique, Until,
-    Worker,
+    Backoff, ErrorKind, JobInfo, JobState, Limit, MAX_KEPT_RESULT, MAX_LOG_LINE, Master, NewJob, OnConflict, Payload, Unique,
+    Until, Worker,
 };
 use support::{Redis, master, next_job, soon, until_counts, worker};
 
@@ -503,6 +503,80 @@ async fn a_log_is_bounded_in_lines_and_their_length() {
     }
     for id in ["0", "77", "199"] {
         assert_eq!(shown(&master, id).await.log.len(), 100);
+    }
+    no_log_is_left(&redis, &master).await;
+}
+
+fn attempts(info: &JobInfo) -> Vec<(&str, &str)> {
+    info.failed_attempts.iter().map(|attempt| (&*attempt.reason, &*attempt.error)).collect()
+}
+
+#[tokio::test]
+async fn every_attempt_that_failed_is_shown_with_its_worker() {
+    let redis = Redis::start();
+    let (master, first) = (master(&redis), worker(&redis, &[]).await);
+    let at_once = Backoff { delay: Duration::ZERO, ..Backoff::default() };
+    let a = job("a").retries(3).backoff(at_once).run_timeout(Duration::from_millis(300)).keep_completed(LONG);
+    master.add(a).await.unwrap();
+    let failed = next_job(&first).await;
+    let long = "é".repeat(2000);
+    failed.fail(long.as_str()).await.unwrap();
+    let timed_out = next_job(&first).await;
+    soon("the end of its time", timed_out.cancelled()).await;
+    timed_out.stopped().await.unwrap();
+    let crashed = next_job(&first).await;
+    assert_eq!(attempts(&shown(&master, "a").await).len(), 2);
+    master.end_lease(&first.incarnation().unwrap()).await.unwrap();
+    let second = worker(&redis, &[]).await;
+    complete(&second, Payload::default()).await;
+
+    let info = shown(&master, "a").await;
+    let seen = attempts(&info);
+    assert_eq!(seen.iter().map(|(reason, _)| *reason).collect::<Vec<_>>(), ["failed", "run_timeout", "crashed"]);
+    assert_eq!(seen[0].1, format!("{}…", "é".repeat(MAX_LOG_LINE / 2 - 2)));
+    let found = &info.failed_attempts;
+    assert_eq!(found.iter().map(|one| one.fence).collect::<Vec<_>>(), [failed.fence, timed_out.fence, crashed.fence]);
+    assert!(found.iter().all(|one| Some(&one.holder) == first.incarnation().as_ref()), "{found:?}");
+    assert!(found.iter().all(|one| one.assigned_at <= one.failed_at), "{found:?}");
+    assert!(found.windows(2).all(|two| two[0].failed_at <= two[1].failed_at), "{found:?}");
+    assert_eq!((info.state, info.log.len()), (JobState::Completed, 0));
+    no_log_is_left(&redis, &master).await;
+}
+
+#[tokio::test]
+async fn the_only_attempt_of_a_failed_job_is_shown_also_after_it_is_retried() {
+    let redis = Redis::start();
+    let (master, worker) = (master(&redis), worker(&redis, &[]).await);
+    master.add(job("a")).await.unwrap();
+    let one = next_job(&worker).await;
+    one.fail("no").await.unwrap();
+    let info = shown(&master, "a").await;
+    assert_eq!((info.state, attempts(&info)), (JobState::Failed, vec![("failed", "no")]));
+    assert_eq!(info.failed_attempts[0].fence, one.fence);
+    assert_eq!(master.retry_failed(None).await.unwrap(), 1);
+    let again = next_job(&worker).await;
+    assert_eq!((again.attempt(), attempts(&shown(&master, "a").await)), (1, vec![("failed", "no")]));
+    again.complete(Payload::default()).await.unwrap();
+    no_log_is_left(&redis, &master).await;
+}
+
+#[tokio::test]
+async fn a_crash_with_many_jobs_is_noted_in_none_of_them() {
+    let redis = Redis::start();
+    let master = master(&redis);
+    for (count, noted) in [(100, true), (101, false)] {
+        let worker = worker(&redis, &[("slots", "200")]).await;
+        master.add_many((0..count).map(|_| NewJob::bytes("x")).collect()).await.unwrap();
+        let mut last = next_job(&worker).await;
+        for _ in 1..count {
+            last = next_job(&worker).await;
+        }
+        master.end_lease(&worker.incarnation().unwrap()).await.unwrap();
+        let info = shown(&master, &last.id).await;
+        assert_eq!((info.crashes, info.failed_attempts.len()), (1, usize::from(noted)));
+        drop(worker);
+        let page = master.jobs(JobState::Waiting, None, 1000).await.unwrap();
+        master.delete_many(page.jobs.into_iter().map(|job| job.id).collect()).await.unwrap();
     }
     no_log_is_left(&redis, &master).await;
 }

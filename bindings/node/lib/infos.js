@@ -13,6 +13,7 @@ function jobOf({ payload_base64: base64, result_base64: resultBase64, ...info },
   setContent(job, "payload", base64, parse);
   if (resultBase64 !== undefined || "result" in job) setContent(job, "result", resultBase64, parse);
   job.log ??= [];
+  job.failedAttempts = (job.failedAttempts ?? []).map((attempt) => camel(attempt));
   return job;
 }
 

@@ -117,6 +117,27 @@ export interface JobInfo<P = any> {
   resultOmitted?: boolean;
   /** The lines that its handlers wrote with `job.log`, the newest 100. Pages of jobs leave them out. */
   log: LogLine[];
+  /**
+   * The attempts that failed, the last one of a failed job included: of the newest 100 lines and attempts together. A crash is there if its worker had at
+   * most 100 jobs. Pages of jobs leave them out.
+   */
+  failedAttempts: FailedAttempt[];
+}
+
+/** An attempt of a job that failed, and after which the job continued or failed. */
+export interface FailedAttempt {
+  /** The fencing token of the execution. */
+  fence: number;
+  /** The incarnation of the worker that ran it. */
+  holder: string;
+  /** `failed` by its handler, `run_timeout`, `crashed` with its worker, or the reason of the failed job. */
+  reason: string;
+  /** The error text, at most 1 KiB. */
+  error: string;
+  /** When it was assigned, in milliseconds since 1970 on Redis' clock. */
+  assignedAt: number;
+  /** When it failed. */
+  failedAt: number;
 }
 
 /** A line of the log of a job. */

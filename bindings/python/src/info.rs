@@ -1,6 +1,8 @@
 //! Jobs, queues and members as objects of the package's classes.
 
-use libswarm::{Candidate, ContentType, Health, JobInfo, JobPage, LogLine, MemberInfo, Payload, QueueCount, Queues, Stats};
+use libswarm::{
+    Candidate, ContentType, FailedAttempt, Health, JobInfo, JobPage, LogLine, MemberInfo, Payload, QueueCount, Queues, Stats,
+};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pyo3::prelude::*;
@@ -37,9 +39,11 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
         result,
         result_omitted,
         log,
+        failed_attempts,
     } = job;
     let failed = failure.as_ref();
     let log: Vec<_> = log.iter().map(|one| line(py, one)).collect::<PyResult<_>>()?;
+    let failed_attempts: Vec<_> = failed_attempts.iter().map(|one| attempt_of(py, one)).collect::<PyResult<_>>()?;
     let fields = fields!(py;
         id,
         state = state.name(),
@@ -68,6 +72,7 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
         result = result.as_ref().map(|result| kept(py, result)).transpose()?,
         result_omitted,
         log,
+        failed_attempts,
     );
     make(&package(py)?.job_info, &fields)
 }
@@ -75,6 +80,12 @@ pub(crate) fn job<'py>(py: Python<'py>, job: &JobInfo) -> PyResult<Bound<'py, Py
 fn line<'py>(py: Python<'py>, line: &LogLine) -> PyResult<Bound<'py, PyAny>> {
     let LogLine { time, text } = line;
     make(&package(py)?.log_line, &fields!(py; time = seconds(*time), text))
+}
+
+fn attempt_of<'py>(py: Python<'py>, attempt: &FailedAttempt) -> PyResult<Bound<'py, PyAny>> {
+    let FailedAttempt { fence, holder, reason, error, assigned_at, failed_at } = attempt;
+    let (assigned_at, failed_at) = (seconds(*assigned_at), seconds(*failed_at));
+    make(&package(py)?.failed_attempt, &fields!(py; fence, holder, reason, error, assigned_at, failed_at))
 }
 
 /// A result that is kept. One that Python cannot parse is returned as its bytes, so that the rest of the answer is usable.

@@ -58,6 +58,7 @@ package! {
     job_event = "JobEvent",
     limit_info = "LimitInfo",
     log_line = "LogLine",
+    failed_attempt = "FailedAttempt",
     schedule_info = "ScheduleInfo",
     schedule_page = "SchedulePage",
     stats = "Stats",

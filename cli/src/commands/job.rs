@@ -10,7 +10,7 @@ use crate::connection::Session;
 use crate::exit::{Exit, Trouble};
 use crate::output::json::job as job_json;
 use crate::output::times::{absolute, relative};
-use crate::output::{Color, Output, legible, legible_lines};
+use crate::output::{Color, Output, first_line, legible, legible_lines};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -114,6 +114,10 @@ fn fields(job: &JobInfo, holder: &str) -> Vec<(&'static str, String)> {
 /// What is known of the job with its time, oldest first.
 fn timeline(job: &JobInfo, holder: &str) -> Vec<(SystemTime, String)> {
     let mut all: Vec<(SystemTime, String)> = job.log.iter().map(|line| (line.time, format!("log: {}", line.text))).collect();
+    for attempt in &job.failed_attempts {
+        all.push((attempt.assigned_at, format!("assigned to {}, fence {}", attempt.holder, attempt.fence)));
+        all.push((attempt.failed_at, format!("attempt failed: {}: {}", attempt.reason, first_line(&attempt.error, 100))));
+    }
     if let Some(time) = job.assigned_at {
         all.push((time, format!("assigned to {holder}")));
     }

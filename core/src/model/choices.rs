@@ -167,6 +167,7 @@ mod tests {
             result: None,
             result_omitted: false,
             log: Vec::new(),
+            failed_attempts: Vec::new(),
         }
     }
 

@@ -9,7 +9,7 @@ use super::as_json::{as_ms, failure, kept_result, optional_time, or_empty, or_ze
 use super::health::Stats;
 use super::job::JobFailure;
 use super::limit::LimitInfo;
-use super::log::LogLine;
+use super::log::{FailedAttempt, LogLine};
 use super::message::Role;
 
 use super::payload::Payload;
@@ -120,6 +120,10 @@ pub struct JobInfo {
     /// The lines that its handlers wrote with [`Job::log`](crate::Job::log), the newest 100. Pages of jobs leave them out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<LogLine>,
+    /// The attempts that failed, the last one of a failed job included: of the newest 100 lines and attempts together. A crash is there if its worker had
+    /// at most 100 jobs. Pages of jobs leave them out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed_attempts: Vec<FailedAttempt>,
 }
 
 /// A page of jobs.

@@ -1,4 +1,4 @@
-//! Logs of jobs: lines that their handlers write.
+//! Logs of jobs: lines that their handlers write, and attempts that failed.
 
 use std::time::SystemTime;
 
@@ -23,6 +23,26 @@ pub struct LogLine {
     pub time: SystemTime,
     /// The text, at most 1 KiB.
     pub text: String,
+}
+
+/// An attempt of a job that failed, and after which the job continued or failed; as JSON times are in milliseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(not(feature = "bindings"), non_exhaustive)]
+pub struct FailedAttempt {
+    /// The fencing token of the execution.
+    pub fence: u64,
+    /// The incarnation of the worker that ran it.
+    pub holder: String,
+    /// Why it failed: `failed` by its handler, `run_timeout`, `crashed` with its worker, or the reason of the failed job.
+    pub reason: String,
+    /// The error text, at most 1 KiB.
+    pub error: String,
+    /// When it was assigned.
+    #[serde(serialize_with = "time")]
+    pub assigned_at: SystemTime,
+    /// When it failed.
+    #[serde(serialize_with = "time")]
+    pub failed_at: SystemTime,
 }
 
 /// The text as it is kept.

@@ -33,7 +33,7 @@ void show_each(line *answer, const char *name, const char *array, const char *co
 static swarm_error *job(swarm_master *master, command *command, line *answer) {
     static const char *const members[] = {"state",    "holder", "fence",  "attempt",  "priority",
                                           "task",     "resource", "group",  "progress", "checkpoint", "error", "reason", "result"};
-    static const char *const itself[] = {"", NULL}, *const text[] = {"text", NULL};
+    static const char *const itself[] = {"", NULL}, *const text[] = {"text", NULL}, *const attempt[] = {"reason", "error", NULL};
     swarm_error *error = NULL;
     swarm_call *json = NULL;
     if (answered(swarm_master_job(master, command_text(command, "id")), CALL_MS, &json, &error) != SWARM_OK) return error;
@@ -46,6 +46,8 @@ static swarm_error *job(swarm_master *master, command *command, line *answer) {
         show_each(answer, "limits", json_member(found, "limits"), itself);
         const char *log = json_member(found, "log");
         show_each(answer, "log", log == NULL ? "[]" : log, text);
+        const char *attempts = json_member(found, "failed_attempts");
+        show_each(answer, "failed_attempts", attempts == NULL ? "[]" : attempts, attempt);
         line_flag(answer, "result_omitted", json_member(found, "result_omitted") != NULL);
     }
     swarm_call_free(json);

@@ -342,7 +342,8 @@ class MasterDriver extends Driver {
         const checkpoint = job.checkpoint === undefined ? "" : JSON.stringify(job.checkpoint);
         const result = job.result === undefined ? "" : JSON.stringify(job.result);
         const log = job.log.map(({ text }) => text);
-        const kept = { result, result_omitted: job.resultOmitted ?? false, log };
+        const attempts = job.failedAttempts.map((attempt) => `${attempt.reason}:${attempt.error}`);
+        const kept = { result, result_omitted: job.resultOmitted ?? false, log, failed_attempts: attempts };
         return ok({ state, holder, fence, attempt, priority, task, resource, group, limits, progress, checkpoint, error, reason, ...kept });
       }
       case "jobs": {

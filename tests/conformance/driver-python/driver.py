@@ -195,6 +195,7 @@ def _job(job: libswarm.JobInfo | None) -> Answer:
     checkpoint = "" if job.checkpoint is None else json.dumps(job.checkpoint, separators=(",", ":"))
     result = "" if job.state != "completed" or job.result_omitted else _text(job.result)
     kept: dict[str, Any] = {"result": result, "result_omitted": job.result_omitted, "log": [line.text for line in job.log]}
+    kept["failed_attempts"] = [f"{attempt.reason}:{attempt.error}" for attempt in job.failed_attempts]
     return Answer().add(progress=progress, checkpoint=checkpoint, **kept, **{name: getattr(job, name) for name in names})
 
 

@@ -190,6 +190,9 @@ class JobInfo:
     result_omitted: bool
     #: The lines that its handlers wrote with `job.log`, the newest 100. Pages of jobs leave them out.
     log: list[LogLine]
+    #: The attempts that failed, the last one of a failed job included: of the newest 100 lines and attempts together. A crash is
+    #: there if its worker had at most 100 jobs. Pages of jobs leave them out.
+    failed_attempts: list[FailedAttempt]
 
     @property
     def payload(self) -> Any:
@@ -204,6 +207,23 @@ class LogLine(NamedTuple):
     time: float
     #: The text, at most 1 KiB.
     text: str
+
+
+class FailedAttempt(NamedTuple):
+    """An attempt of a job that failed, and after which the job continued or failed."""
+
+    #: The fencing token of the execution.
+    fence: int
+    #: The incarnation of the worker that ran it.
+    holder: str
+    #: "failed" by its handler, "run_timeout", "crashed" with its worker, or the reason of the failed job.
+    reason: str
+    #: The error text, at most 1 KiB.
+    error: str
+    #: When it was assigned, in seconds since 1970 on Redis' clock.
+    assigned_at: float
+    #: When it failed.
+    failed_at: float
 
 
 class JobPage(NamedTuple):

@@ -10,7 +10,7 @@ use super::reply::{bytes, unexpected};
 use crate::model::health::Stats;
 use crate::model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Snapshot};
 use crate::model::job::{FailureReason, JobFailure, Outcome};
-use crate::model::log::LogLine;
+use crate::model::log::{FailedAttempt, LogLine};
 use crate::model::message::Role;
 use crate::model::payload::Payload;
 use libswarm_common::error::{Error, ErrorKind, Result};
@@ -103,7 +103,7 @@ fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
         Ok(Outcome::Completed(result)) => Some(result),
         _ => None,
     };
-    let log = read_log(unpack.string()?);
+    let (log, failed_attempts) = read_log(unpack.string()?);
     let completed = state == JobState::Completed;
     let mut parts = owner.split(':');
     let fence: u64 = parts.next().and_then(|fence| fence.parse().ok()).unwrap_or(0);
@@ -127,6 +127,7 @@ fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
         result_omitted: completed && result.is_none(),
         result,
         log,
+        failed_attempts,
         ..waiting_job(id, record)
     })
 }
@@ -159,20 +160,41 @@ pub(crate) fn waiting_job(id: String, record: &[u8]) -> JobInfo {
         result: None,
         result_omitted: false,
         log: Vec::new(),
+        failed_attempts: Vec::new(),
     }
 }
 
-/// Reads the lines of a log, `<fence>:<number>:<time in ms>:<text>` each. Those that are damaged are left out.
-fn read_log(packed: &[u8]) -> Vec<LogLine> {
+/// Reads a log: lines, `<fence>:<number>:<time in ms>:<text>` each, and attempts, `<fence>:<reason>:<time in ms>:<incarnation>:<error text>`. Those that
+/// are damaged are left out.
+fn read_log(packed: &[u8]) -> (Vec<LogLine>, Vec<FailedAttempt>) {
     let mut unpack = Unpack::new(packed);
     let count = if packed.is_empty() { 0 } else { unpack.array().unwrap_or(0) };
-    let line = |line: &[u8]| {
-        let line = String::from_utf8_lossy(line);
-        let mut parts = line.splitn(4, ':').skip(2);
-        let at = parts.next()?.parse().ok()?;
-        Some(LogLine { time: time(at), text: parts.next()?.to_owned() })
-    };
-    (0..count).map_while(|_| unpack.string().ok()).filter_map(line).collect()
+    let (mut lines, mut attempts) = (Vec::new(), Vec::new());
+    for entry in (0..count).map_while(|_| unpack.string().ok()) {
+        let entry = String::from_utf8_lossy(entry);
+        if let Some(attempt) = read_attempt(&entry) {
+            attempts.push(attempt);
+        } else if let Some(line) = read_line(&entry) {
+            lines.push(line);
+        }
+    }
+    (lines, attempts)
+}
+
+fn read_line(entry: &str) -> Option<LogLine> {
+    let mut parts = entry.splitn(4, ':').skip(2);
+    let at = parts.next()?.parse().ok()?;
+    Some(LogLine { time: time(at), text: parts.next()?.to_owned() })
+}
+
+fn read_attempt(entry: &str) -> Option<FailedAttempt> {
+    let mut parts = entry.splitn(5, ':');
+    let fence: u64 = parts.next()?.parse().ok()?;
+    let reason = parts.next().filter(|reason| reason.starts_with(|letter: char| letter.is_ascii_lowercase()))?;
+    let failed_at = time(parts.next()?.parse().ok()?);
+    let (holder, error) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+    // A fence is the time of the assignment in µs, or a little more.
+    Some(FailedAttempt { fence, holder, reason: reason.to_owned(), error, assigned_at: time(fence / 1000), failed_at })
 }
 
 fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {

@@ -105,7 +105,8 @@ impl MasterDriver {
                     .with("reason", job.failure.as_ref().map_or("", |failure| failure.reason.name()))
                     .with("result", job.result.as_ref().map_or("".into(), |result| String::from_utf8_lossy(&result.bytes)))
                     .with("result_omitted", job.result_omitted)
-                    .with_list("log", job.log.iter().map(|line| &line.text))),
+                    .with_list("log", job.log.iter().map(|line| &line.text))
+                    .with_list("failed_attempts", job.failed_attempts.iter().map(|one| format!("{}:{}", one.reason, one.error)))),
                 None => Ok(Answer::ok().with("state", "none")),
             },
             "jobs" => {

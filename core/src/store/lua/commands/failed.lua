@@ -71,8 +71,10 @@ local function record_of(packed)
   if record.waits_from(text) then
     text = record.with_time(text, clock.now)
   end
-  local lines = type(entry) == 'table' and entry[failures.LOG]
-  return record.has_extras(text) and extras.with_failed(text, extras.of(text), 0) or text, type(lines) == 'table' and lines or nil
+  text = record.has_extras(text) and extras.with_failed(text, extras.of(text), 0) or text
+  local lines = type(entry) == 'table' and type(entry[failures.LOG]) == 'table' and entry[failures.LOG] or nil
+  local marked = lines and extras.with_log(text) or text
+  return marked, lines and extras.of(marked).logged and lines or nil
 end
 
 local function retry(ids)

@@ -49,6 +49,10 @@ end
 -- if known. `by`: the owner that it had when it failed, if any. `measured`: its worker has measured the execution, which is counted with the round.
 function failures.fail(id, found, reason, text, held, traceback, by, measured)
   local lines = record.has_extras(found) and extras.of(found).logged and logs().take(id) or nil
+  if by then
+    lines = lines or {}
+    lines[#lines + 1] = logs().attempt(by, reason == 'poison' and 'crashed' or reason, text)
+  end
   keep(id, cmsgpack.pack({ reason, text, clock.wall, extras.crashes_of(found), found, traceback or '', lines }))
   call('HDEL', keys.jobs, id)
   meta.count('failures', 1)

@@ -1,9 +1,11 @@
--- Logs of jobs: the lines that handlers wrote, in `log:<id>` while the job exists; `logs` has the ids. The record of such a job is marked, so that
--- its end removes its log. The log of an ended job that is kept is a part of its entry. A line is <fence>:<number>:<time in ms>:<text>.
+-- Logs of jobs: the lines that handlers wrote, and the attempts that failed, in `log:<id>` while the job exists; `logs` has the ids. The record of
+-- such a job is marked, so that its end removes its log. The log of an ended job that is kept is a part of its entry. A line is
+-- <fence>:<number>:<time in ms>:<text>, or for an attempt <fence>:<reason>:<time in ms>:<incarnation>:<error text>.
 local clock = require('clock')
 local extras = require('extras')
 local keys = require('keys')
 local meta = require('meta')
+local owner = require('owner')
 local rare_keys = require('rare_keys')
 local record = require('record')
 local call = redis.call
@@ -11,6 +13,16 @@ local logs = {}
 
 -- The limit of lines of a job; the newest are kept.
 local MAX_LINES = 100
+-- The longest error text of an attempt, in bytes.
+local MAX_TEXT = 1024
+local CUT = '…'
+
+local function push(key, lines)
+  local excess = call('RPUSH', key, unpack(lines)) - MAX_LINES
+  if excess > 0 then
+    call('LPOP', key, excess)
+  end
+end
 
 local function append(id, fence, lines)
   local key = keys.of('log', id)
@@ -24,9 +36,8 @@ local function append(id, fence, lines)
       new[#new + 1] = string.format('%d:%d:%d:', fence, lines[i], time) .. lines[i + 2]
     end
   end
-  local excess = #new > 0 and call('RPUSH', key, unpack(new)) - MAX_LINES or 0
-  if excess > 0 then
-    call('LPOP', key, excess)
+  if #new > 0 then
+    push(key, new)
   end
 end
 
@@ -57,6 +68,30 @@ function logs.append(list)
   for _, i in ipairs(there) do
     append(ids[i], list[3 * i - 1], list[3 * i])
   end
+end
+
+-- The beginning of a text, without a part of a character at its end, and what stands for the rest.
+local function cut(text)
+  if #text <= MAX_TEXT then
+    return text
+  end
+  return string.gsub(string.sub(text, 1, MAX_TEXT - #CUT), '[\192-\255][\128-\191]*$', '') .. CUT
+end
+
+-- The line of an attempt that failed: `failed`, `run_timeout`, `crashed` or another reason; nil if its owner is not known.
+function logs.attempt(by, reason, text)
+  local fence, inc = owner.read(by)
+  return fence and string.format('%d:%s:%d:%s:', fence, reason, clock.wall, inc) .. cut(text)
+end
+
+-- Appends the line of an attempt to the log of a job that continues. Returns the record of the job, which the caller stores.
+function logs.note(id, found, line)
+  local marked = line and (extras.of(found).logged and found or extras.with_log(found)) or found
+  if line and extras.of(marked).logged then
+    push(keys.of('log', id), { line })
+    call('HSET', rare_keys.logs, id, '')
+  end
+  return marked
 end
 
 function logs.drop(ids)

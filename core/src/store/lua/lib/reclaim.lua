@@ -14,6 +14,7 @@ local script = require('script')
 local suspects = require('suspects')
 local values = require('values')
 local events = lazy('events')
+local logs = lazy('logs')
 local metrics = lazy('metrics')
 local call = redis.call
 local reclaim = {}
@@ -21,6 +22,9 @@ local reclaim = {}
 local DEFAULT_MAX_CRASHES, MAX_CRASHES = 3, 255
 -- The first crash of a job that ran so long, in microseconds, counts as if the job had not crashed before.
 local LONG_RUN = 600000000
+-- Crashes are noted in the logs of the jobs of a worker that has no more jobs than these, so that many jobs are requeued quickly.
+local NOTED = 100
+local CRASHED = 'the worker crashed, or lost its lease'
 
 -- The jobs among the ids that belong to the member, in the order of their fences.
 local function jobs_of(inc, ids)
@@ -62,6 +66,9 @@ local function charge_job(job, batch)
     return true
   end
   job.record = extras.with_crashes(job.record, number, number > most)
+  if batch.noted then
+    job.record = logs().note(job.id, job.record, logs().attempt(owner.of(job.fence, batch.inc), 'crashed', CRASHED))
+  end
   batch.changed[#batch.changed + 1] = job.id
   batch.changed[#batch.changed + 1] = job.record
   return false
@@ -129,6 +136,7 @@ end
 function reclaim.take_back(inc, budget, charge)
   local active = keys.of('active', inc)
   local ids = budget > 0 and call('SPOP', active, budget) or {}
+  local left = call('SCARD', active)
   if #ids > 0 then
     local max_crashes, requeue = unpack(call('HMGET', keys.of('member', inc), 'max_crashes', 'requeue'))
     script.in_hand[#script.in_hand + 1] = ids
@@ -140,7 +148,8 @@ function reclaim.take_back(inc, budget, charge)
         charge = charge,
         front = requeue ~= 'back',
         max_crashes = values.bounded(max_crashes, 0, 200) or DEFAULT_MAX_CRASHES,
-        alone = #jobs == 1 and call('SCARD', active) == 0,
+        alone = #jobs == 1 and left == 0,
+        noted = #ids + left <= NOTED,
         crashes = 0,
         stopped = 0,
         changed = {},
@@ -149,7 +158,7 @@ function reclaim.take_back(inc, budget, charge)
       }, charge)
     end
   end
-  return call('SCARD', active) == 0, #ids
+  return left == 0, #ids
 end
 
 return reclaim

@@ -12,6 +12,7 @@ local meta = require('meta')
 local owner = require('owner')
 local rare_keys = require('rare_keys')
 local events = lazy('events')
+local logs = lazy('logs')
 local metrics = lazy('metrics')
 local call = redis.call
 local timeouts = {}
@@ -45,7 +46,8 @@ function timeouts.expire(kind, id)
   end
   if kind == due_entries.RUN_TIMEOUT and extra.failed < extra.retries then
     -- It is retried when its worker has stopped.
-    call('HSET', keys.jobs, id, extras.with_failed(found, extra, extra.failed + 1))
+    local retried = extras.with_failed(found, extra, extra.failed + 1)
+    call('HSET', keys.jobs, id, logs().note(id, retried, logs().attempt(held, field, text)))
     meta.count('retries', 1)
     metrics().count(metrics().RETRIED, extra.task)
     if clock.recording then
