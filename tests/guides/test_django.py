@@ -5,15 +5,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from running import Running, address, an_active_job, copied, output_of, request
 from swarm_support import Redis, wait_until
 
+#: A program that has used the app before gunicorn forks, as code at module level may do.
+USED = """
+from shop.wsgi import application
+from shop.jobs import app
+
+app.master().ready()
+"""
+
 
 @contextmanager
-def service(server: Redis) -> Iterator[tuple[Running, Running, str]]:
+def service(server: Redis, program: str = "shop.wsgi") -> Iterator[tuple[Running, Running, str]]:
     port, url = address()
-    web = ["gunicorn", "--bind", f"127.0.0.1:{port}", "--preload", "--workers", "2", "shop.wsgi"]
+    web = ["gunicorn", "--bind", f"127.0.0.1:{port}", "--preload", "--workers", "2", program]
     with copied("django") as folder:
+        (folder / "used.py").write_text(USED, "utf-8")
         output_of(["python", "manage.py", "migrate", "--verbosity", "0"], folder)
         with (
             Running(["python", "manage.py", "run_worker"], folder, REDIS_URL=server.url) as worker,
@@ -23,8 +33,9 @@ def service(server: Redis) -> Iterator[tuple[Running, Running, str]]:
             yield app, worker, url
 
 
-def test_a_job_starts_after_the_commit_and_its_result_is_in_the_answer(server: Redis) -> None:
-    with service(server) as (app, worker, url):
+@pytest.mark.parametrize("program", ["shop.wsgi", "used"])
+def test_a_job_starts_after_the_commit_and_its_result_is_in_the_answer(program: str, server: Redis) -> None:
+    with service(server, program) as (app, worker, url):
         status, added = request(f"{url}/invoices", {"customer": "Ada", "prices": [9.5, 0.4]})
         assert status == 202
         invoice = f"{url}/invoices/{added['id']}"

@@ -15,5 +15,5 @@ const slots = Number(process.env.SLOTS ?? 10);
 class AppModule {}
 
 const app = await NestFactory.create(AppModule, { logger: ["error", "warn"] });
-app.enableShutdownHooks(); // calls onApplicationShutdown at SIGTERM and SIGINT
+app.enableShutdownHooks(["SIGTERM", "SIGINT"], { useProcessExit: true }); // calls onApplicationShutdown
 await app.listen(process.env.PORT ?? 3000);
