@@ -10,11 +10,11 @@ from swarm_support import Redis
 
 
 @contextmanager
-def service(server: Redis) -> Iterator[tuple[Running, Running, str]]:
+def service(server: Redis, **environment: str) -> Iterator[tuple[Running, Running, str]]:
     port, url = address()
     with (
         copied("express") as folder,
-        Running(["node", "worker.js"], folder, REDIS_URL=server.url) as worker,
+        Running(["node", "worker.js"], folder, REDIS_URL=server.url, **environment) as worker,
         Running(["node", "app.js"], folder, REDIS_URL=server.url, PORT=str(port)) as app,
     ):
         app.serves(f"{url}/health")
@@ -51,3 +51,18 @@ def test_both_end_cleanly_while_a_job_is_active(server: Redis) -> None:
         assert worker.ended() == 0, worker.output
         call.join()
         assert answers == [(200, {"customer": "Ada", "total": 1, "attempt": 1})]
+
+
+def test_a_job_that_a_worker_gives_up_runs_on_another_one(server: Redis) -> None:
+    answers: list[Any] = []
+    with service(server, GRACE="100") as (app, worker, url):
+        order = {"customer": "Ada", "prices": [1], "pause": 3000}
+        call = threading.Thread(target=lambda: answers.append(request(f"{url}/invoices", order)))
+        call.start()
+        an_active_job(server)
+        with copied("express") as folder, Running(["node", "worker.js"], folder, REDIS_URL=server.url) as other:
+            assert worker.end() == 0, worker.output
+            assert not answers
+            call.join()
+            assert answers == [(200, {"customer": "Ada", "total": 1, "attempt": 1})]
+            assert (app.end(), other.end()) == (0, 0), app.output + other.output

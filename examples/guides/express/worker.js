@@ -3,6 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { createWorker, PermanentFailure } from "assemblage";
 
 const url = process.env.REDIS_URL ?? "redis://localhost:6379";
+const grace = Number(process.env.GRACE ?? 20_000);
 const worker = createWorker("shop", { url, slots: 20, handleSignals: false });
 
 worker.process({
@@ -13,12 +14,10 @@ worker.process({
   },
 });
 
-// Active jobs have 20 s to finish; what has not finished by then runs on another worker.
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => stop());
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, stop);
 
+// Active jobs have `grace` to finish; what has not finished by then runs on another worker.
 async function stop() {
-  const late = setTimeout(() => worker.terminate({ grace: 1000 }), 20_000);
-  await worker.drain();
-  clearTimeout(late);
+  await Promise.race([worker.drain(), pause(grace, undefined, { ref: false })]);
   await worker.terminate();
 }
