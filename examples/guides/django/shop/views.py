@@ -45,8 +45,6 @@ def show(request: HttpRequest, id: int) -> JsonResponse:
 
 @require_GET
 def health(request: HttpRequest) -> JsonResponse:
-    """Answers from memory, without a call to Redis. The first request of a process waits until its master is connected."""
-    master = jobs.app.master()
-    master.ready()
-    state = master.health()
+    """Answers from memory, without a call to Redis. It is 503 until the master of this process is connected."""
+    state = jobs.app.master().health()
     return JsonResponse({"pid": os.getpid(), "error": state.error_message}, status=200 if state.healthy else 503)
