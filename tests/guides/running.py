@@ -132,7 +132,12 @@ def request(url: str, body: object = None, **headers: str) -> tuple[int, Any]:
             return error.code, text
 
 
-def an_active_job(server: Redis) -> None:
-    """Waits until a worker of the cluster `shop` runs a job."""
+def an_active_job(server: Redis, completed: int = 0) -> None:
+    """Waits until a worker of the cluster `shop` runs a job, and so many have been completed before."""
     with Master("shop", url=server.url) as master:
-        wait_until(lambda: master.stats().active == 1, _START_S, "a job is active")
+
+        def active() -> bool:
+            stats = master.stats()
+            return (stats.active, stats.completed) == (1, completed)
+
+        wait_until(active, _START_S, "a job is active")

@@ -65,7 +65,7 @@ def test_both_end_cleanly_while_a_job_is_active(server: Redis) -> None:
         call = threading.Thread(target=lambda: answers.append(request(f"{url}/invoices/{added['id']}/total?seconds=1.5", {})))
         wait_until(lambda: request(f"{url}/invoices/{added['id']}")[1]["total"] == 1, 20, "the first job has run")
         call.start()
-        an_active_job(server)
+        an_active_job(server, completed=1)
         worker.process.terminate()
         assert app.end() == 0, app.output
         assert worker.ended() == 0, worker.output

@@ -28,7 +28,7 @@ def test_results_come_back_and_an_active_job_ends_before_the_application(server:
 
         call = threading.Thread(target=lambda: answers.append(request(f"{url}/invoices", {**order, "pause": 1500})))
         call.start()
-        an_active_job(server)
+        an_active_job(server, completed=1)
         assert app.end() == 0, app.output
         call.join()
         assert answers == [(201, {"customer": "Ada", "total": 9.9, "attempt": 1})]
