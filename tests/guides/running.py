@@ -9,7 +9,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +47,23 @@ class Running:
         env["PATH"] = f"{PYTHON.parent}:{env['PATH']}"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [str(word) for word in command], cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [str(word) for word in command],
+                cwd=folder,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def __enter__(self) -> "Running":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        # With what it has started, if anything is left.
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     @property
     def output(self) -> str:

@@ -76,8 +76,9 @@ def test_a_job_that_a_worker_gives_up_runs_on_another_one(server: Redis) -> None
 
 
 def test_the_health_check_shows_whether_redis_is_there(server: Redis) -> None:
-    with service(server) as (_, _, url):
+    with service(server) as (app, worker, url):
         server.stop()
         wait_until(lambda: request(f"{url}/health")[0] == 503, 20, "unhealthy")
         server.start()
         wait_until(lambda: request(f"{url}/health")[0] == 200, 20, "healthy again")
+        assert (app.end(), worker.end()) == (0, 0), app.output + worker.output
