@@ -43,13 +43,13 @@ def test_a_job_starts_after_the_commit_and_its_result_is_in_the_answer(program: 
         assert request(f"{invoice}/total", {}) == (200, {"id": added["id"], "total": 9.9})
         assert request(f"{url}/invoices/99/total", {})[0] == 422
 
-        # Every process has a master that adds jobs.
+        # Every process has a master of its own, which connects at its first use.
         pids: set[int] = set()
 
         def all_seen() -> bool:
             status, seen = request(f"{url}/health")
-            assert status == 200
-            pids.add(seen["pid"])
+            if status == 200:
+                pids.add(seen["pid"])
             return len(pids) == 2
 
         wait_until(all_seen, 20, "both processes have answered")

@@ -26,7 +26,7 @@ def refund(order: int) -> None:
 
 @app.task
 def album(title: str) -> str:
-    images = [image.result for image in current_job().inputs().wait().values()]
+    images = sorted(image.result for image in current_job().inputs().wait().values())
     return f"{title}: {' + '.join(images)}"
 
 
