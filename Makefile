@@ -18,7 +18,7 @@ SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard | xargs grep -lE '^\
 DRIVERS := target/conformance
 
 .PHONY: help setup build build-rust build-c build-python build-node build-drivers demo demo-cluster bench docs install header python-sync clean lint \
-	test test-core test-support test-c test-python test-node test-conformance test-faults test-docs test-dashboard test-long
+	test test-core test-support test-c test-python test-node test-conformance test-faults test-docs test-dashboard test-guides test-long
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,7 +57,7 @@ demo-cluster: build ## Supervise workers in C, Node and Python that greet each o
 bench: setup ## Measure throughput, CPU per job, latency and memory in every language; writes target/bench/libswarm.json
 	benches/run.sh
 
-test: test-core test-support test-c test-python test-node test-conformance test-faults test-docs test-dashboard ## Run every test
+test: test-core test-support test-c test-python test-node test-conformance test-faults test-docs test-dashboard test-guides ## Run every test
 
 test-core: setup ## Rust unit and integration tests, examples, header drift and exported symbols
 	$(WITH_LIMIT) cargo test --no-fail-fast --workspace --exclude libswarm-python --exclude libswarm-node --exclude documented
@@ -89,6 +89,10 @@ test-dashboard: build ## The dashboard in a real browser (Debian's chromium and 
 	@scripts/setup.sh --browser
 	$(TESTS) tests/dashboard
 
+test-guides: build-python build-node ## The programs of the guides, with real frameworks, the old queues and PostgreSQL (Debian's)
+	@scripts/setup.sh --guides
+	$(TESTS) --numprocesses 2 tests/guides
+
 # In Rust a test that takes minutes is `#[ignore]`; in pytest it has the marker `long`; in Node its file is `*.long.js`. Pytest ends with 5 where there is none.
 test-long: LIMIT = 2h
 test-long: build-drivers ## What takes too long for `make test`: every fault with default leases, long floods and storms
@@ -106,10 +110,10 @@ lint: setup build-python build-node ## Formats, warnings and types of every lang
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
 	cd cli/assets && sha256sum --quiet --check SHA256SUMS
 	luacheck --quiet --no-color core/src
-	$(BIN)/ruff check --quiet --config tests/pyproject.toml tests
-	$(BIN)/ruff format --quiet --check --config tests/pyproject.toml tests
+	$(BIN)/ruff check --quiet --config tests/pyproject.toml tests examples/guides
+	$(BIN)/ruff format --quiet --check --config tests/pyproject.toml tests examples/guides
 	cd tests && $(BIN)/mypy --config-file pyproject.toml --no-error-summary -p swarm_support
-	cd tests && for folder in support conformance conformance/driver-python faults faults/programs docs dashboard; do \
+	cd tests && for folder in support conformance conformance/driver-python faults faults/programs docs dashboard guides; do \
 		$(BIN)/mypy --config-file pyproject.toml --no-error-summary $$folder/*.py; done
 	cd bindings/python && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
 	$(BIN)/python bindings/python/generate_sync.py --check

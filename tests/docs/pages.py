@@ -14,10 +14,12 @@ ROOT = Path(__file__).resolve().parents[2]
 CODE = frozenset({"c", "js", "python", "rust", "sh", "ts"})
 #: Languages whose blocks are diagrams or data.
 DATA = frozenset({"mermaid", "text"})
+#: Languages whose blocks are a part of a file that another test reads or runs.
+FILES = frozenset({"dockerfile", "ini", "sql"})
 
 _COMMENT = re.compile(r"<!-- test\b(.*?)-->", re.DOTALL)
 _FLAGS = frozenset({"continues"})
-_KEYS = frozenset({"setup", "prints", "logs", "interrupt-after", "compile-only", "not-run"})
+_KEYS = frozenset({"file", "setup", "prints", "logs", "interrupt-after", "compile-only", "not-run"})
 
 
 def pages() -> list[Path]:
@@ -55,6 +57,8 @@ class Block:
     logs: tuple[str, ...] = ()
     #: Once it has printed this, it gets a SIGINT, by which it ends.
     interrupt_after: str = ""
+    #: The file, below the root, of which it is a part; a test of its own runs that file.
+    file: str = ""
     #: Why it is only compiled.
     compile_only: str = ""
     #: Why it is neither run nor compiled.
@@ -131,8 +135,8 @@ def _line(token: Token) -> int:
 def _block(path: Path, token: Token, before: Token | None) -> Block:
     language = token.info.strip()
     problems: list[str] = []
-    if language not in CODE | DATA:
-        problems.append(f"its language is {language!r}, none of {', '.join(sorted(CODE | DATA))}")
+    if language not in CODE | DATA | FILES:
+        problems.append(f"its language is {language!r}, none of {', '.join(sorted(CODE | DATA | FILES))}")
     found: dict[str, list[str]] = {}
     comment = _COMMENT.fullmatch(before.content.strip()) if before is not None and before.type == "html_block" else None
     for line in comment[1].strip().splitlines() if comment else []:
@@ -148,6 +152,14 @@ def _block(path: Path, token: Token, before: Token | None) -> Block:
             problems.append(f"its comment has {key} twice")
         return values[0] if values else ""
 
+    if language in FILES and "file" not in found:
+        problems.append(f"a block of {language} names its file")
+    if file := one("file"):
+        source = ROOT / file
+        if not source.is_file():
+            problems.append(f"there is no {file}")
+        elif token.content not in source.read_text("utf-8"):
+            problems.append(f"it is not in {file} as it stands")
     block = Block(
         path,
         _line(token),
@@ -158,6 +170,7 @@ def _block(path: Path, token: Token, before: Token | None) -> Block:
         prints=tuple(found.get("prints", [])),
         logs=tuple(found.get("logs", [])),
         interrupt_after=one("interrupt-after"),
+        file=file,
         compile_only=one("compile-only"),
         not_run=one("not-run"),
     )

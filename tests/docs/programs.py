@@ -80,7 +80,7 @@ def programs() -> list[Program]:
     for page in pages():
         latest: dict[str, list[Block]] = {}
         for block in parsed(page).blocks:
-            if block.language not in CODE or block.not_run:
+            if block.language not in CODE or block.not_run or block.file:
                 continue
             if not (block.continues and block.language in latest):
                 latest[block.language] = []
