@@ -24,7 +24,7 @@ local DEFAULT_MAX_CRASHES, MAX_CRASHES = 3, 255
 local LONG_RUN = 600000000
 -- Crashes are noted in the logs of the jobs of a worker that has no more jobs than these, so that many jobs are requeued quickly.
 local NOTED = 100
-local CRASHED = 'the worker crashed, or lost its lease'
+local CRASHED = 'the worker crashed or lost its lease'
 
 -- The jobs among the ids that belong to the member, in the order of their fences.
 local function jobs_of(inc, ids)
