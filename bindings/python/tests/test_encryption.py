@@ -37,7 +37,8 @@ def test_only_members_with_the_key_read_values(cluster: str, url: str) -> None:
         shown, hidden = master.job("b"), blind.job("b")
         assert shown is not None
         assert hidden is not None
-        assert (shown.payload, shown.payload_encoded, shown.error) == (b"fails", False, SECRET)
+        assert (shown.payload, shown.payload_encoded) == (b"fails", False)
+        assert SECRET in shown.error
         assert hidden.payload_encoded
         assert hidden.payload[0] == 0xFE
         assert SECRET not in repr(hidden)
@@ -54,7 +55,7 @@ def test_the_job_of_a_worker_without_the_key_can_be_retried(cluster: str, url: s
         without.process(work)
         with without:
             wait_until(lambda: master.stats().failed == 1, SOON, "it has failed")
-        having = Worker(cluster, url=url, codec_keys=f"{OTHER}, {KEYS}")
+        having = Worker(cluster, url=url, codec_keys=f"{KEYS}, {OTHER}")
         having.process(work)
         with having:
             assert master.retry_failed() == 1
