@@ -17,7 +17,7 @@ SECRET = "plain-text-marker"
 
 
 def work(job: Job) -> Any:
-    job.progress = SECRET
+    job.progress(SECRET)
     if job.payload == b"fails":
         raise ValueError(SECRET)
     return {"got": job.payload}

@@ -41,8 +41,8 @@ pub enum FailureReason {
     Poison,
     /// Its record could not be read.
     Corrupt,
-    /// Its payload is encrypted with a key that its worker does not have, or could not be decoded. Its record is kept as it is: once the worker has the key,
-    /// the job can be retried.
+    /// Its payload is encrypted with a key that its worker does not have, or could not be decoded. Its record is kept as it is: once the worker has
+    /// the key, the job can be retried.
     Undecodable,
     /// It was not assigned to a worker in time.
     AssignTimeout,
