@@ -441,6 +441,10 @@ typedef enum {
    * A job that the job waited for failed or was deleted.
    */
   SWARM_ERR_DEPENDENCY_FAILED = 38,
+  /**
+   * A value in Redis is encrypted with a key that this member does not have, or cannot be decrypted or decompressed.
+   */
+  SWARM_ERR_CODEC = 39,
 } swarm_status;
 
 /**
@@ -588,7 +592,8 @@ swarm_options *swarm_options_new(const char *cluster);
  * `url` (such as `redis://localhost:6379/0`; the reference lists its forms), or host, port, socket, sentinels, sentinel_master, nodes, db; prefix, username, password,
  * credentials_file (JSON with `username` and `password`, instead of those), credentials_interval (100 to one day; 10,000),
  * sentinel_username, sentinel_password, tls, tls_ca, tls_cert, tls_key, tls_verify; lease (1,000 to one day; 15,000), timeout (100 to 1 h;
- * 5,000), max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_crashes, failed_max, failed_max_bytes,
+ * 5,000), max_payload, max_pending_bytes, codec_keys (`id:base64 of 32 bytes`, several with commas between), codec_required, compress_from (64 to
+ * 16 MiB), eviction ("refuse" or "warn"), name, group, max_crashes, failed_max, failed_max_bytes,
  * failed_ttl, completed_max, completed_max_bytes, completed_ttl, events ("follow" or "always"), events_max; of workers also slots
  * (unlimited with swarm_worker_on_add; else 10, or the `size` of batches if that is more), priority_slots (1:30,2:20), strict_slots,
  * prefetch, task (once for each), rebalance, window, stop_grace, rejoin, requeue ("front" or "back"). The options of members
@@ -1658,7 +1663,7 @@ typedef struct {
   swarm_bytes result;
   /**
    * Why the job failed: "failed" (by its handler), "poison" (too many crashes of its workers), "corrupt" (its record could not
-   * be read), "dependency_failed", "assign_timeout", "run_timeout" or "total_timeout". NULL if it completed.
+   * be read), "undecodable" (its payload could not be decoded), "dependency_failed", "assign_timeout", "run_timeout" or "total_timeout". NULL if it completed.
    */
   const char *reason;
   /**

@@ -56,6 +56,7 @@ export const {
   ProxyFailedError,
   BufferFullError,
   DependencyFailedError,
+  CodecError,
 } = assemblage;
 
 export default assemblage;

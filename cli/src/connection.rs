@@ -10,6 +10,8 @@ use crate::global::Global;
 
 /// The name of the master that a command is.
 pub(crate) const MEMBER_NAME: &str = "swarm";
+/// The variable with the keys of encrypted values. There is no such argument, because arguments are visible to other users of the machine.
+const CODEC_KEYS: &str = "SWARM_CODEC_KEYS";
 /// How long leaving may take: what was asked for is done already.
 const LEAVE: Duration = Duration::from_secs(1);
 
@@ -26,6 +28,7 @@ pub(crate) fn named(global: &Global, name: &str) -> Result<Cluster, Trouble> {
     let connection = &global.connection;
     let timeout = global.timeout.as_millis().to_string();
     let interval = connection.credentials_interval.map(|interval| interval.as_millis().to_string());
+    let codec_keys = std::env::var(CODEC_KEYS).ok().filter(|keys| !keys.is_empty());
     let settings = [
         ("url", &connection.redis),
         ("username", &connection.username),
@@ -41,6 +44,7 @@ pub(crate) fn named(global: &Global, name: &str) -> Result<Cluster, Trouble> {
         ("tls_key", &connection.tls_key),
         ("tls_verify", &connection.tls_verify),
         ("eviction", &connection.eviction),
+        ("codec_keys", &codec_keys),
         ("timeout", &Some(timeout)),
         ("name", &Some(MEMBER_NAME.to_owned())),
     ];

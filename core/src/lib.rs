@@ -54,6 +54,7 @@ pub use api::process_batches::{BatchResults, ProcessBatches};
 pub use api::spans::Trace;
 pub use api::worker::Worker;
 pub use config::address::{Address, HostPort};
+pub use config::codec_keys::CodecKeys;
 pub use config::credentials::{Credentials, CredentialsSource};
 pub use config::options::{Eviction, Options, Recording, Requeue, Tls};
 pub use libswarm_common::backoff::{Backoff, Growth};

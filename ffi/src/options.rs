@@ -37,7 +37,8 @@ pub unsafe extern "C" fn swarm_options_new(cluster: *const c_char) -> Option<Box
 /// `url` (such as `redis://localhost:6379/0`; the reference lists its forms), or host, port, socket, sentinels, sentinel_master, nodes, db; prefix, username, password,
 /// credentials_file (JSON with `username` and `password`, instead of those), credentials_interval (100 to one day; 10,000),
 /// sentinel_username, sentinel_password, tls, tls_ca, tls_cert, tls_key, tls_verify; lease (1,000 to one day; 15,000), timeout (100 to 1 h;
-/// 5,000), max_payload, max_pending_bytes, eviction ("refuse" or "warn"), name, group, max_crashes, failed_max, failed_max_bytes,
+/// 5,000), max_payload, max_pending_bytes, codec_keys (`id:base64 of 32 bytes`, several with commas between), codec_required, compress_from (64 to
+/// 16 MiB), eviction ("refuse" or "warn"), name, group, max_crashes, failed_max, failed_max_bytes,
 /// failed_ttl, completed_max, completed_max_bytes, completed_ttl, events ("follow" or "always"), events_max; of workers also slots
 /// (unlimited with swarm_worker_on_add; else 10, or the `size` of batches if that is more), priority_slots (1:30,2:20), strict_slots,
 /// prefetch, task (once for each), rebalance, window, stop_grace, rejoin, requeue ("front" or "back"). The options of members

@@ -35,7 +35,7 @@ pub struct swarm_outcome_info {
     /// The result of a completed job, empty if it failed.
     pub result: swarm_bytes,
     /// Why the job failed: "failed" (by its handler), "poison" (too many crashes of its workers), "corrupt" (its record could not
-    /// be read), "dependency_failed", "assign_timeout", "run_timeout" or "total_timeout". NULL if it completed.
+    /// be read), "undecodable" (its payload could not be decoded), "dependency_failed", "assign_timeout", "run_timeout" or "total_timeout". NULL if it completed.
     pub reason: *const c_char,
     /// The error text of a failed job. NULL if it completed.
     pub message: *const c_char,

@@ -87,6 +87,8 @@ pub enum swarm_status {
     SWARM_ERR_BUFFER_FULL = 37,
     /// A job that the job waited for failed or was deleted.
     SWARM_ERR_DEPENDENCY_FAILED = 38,
+    /// A value in Redis is encrypted with a key that this member does not have, or cannot be decrypted or decompressed.
+    SWARM_ERR_CODEC = 39,
 }
 
 /// The name of a status without its prefix, such as "TIMEOUT"; "OK" for 0, "UNKNOWN" for any other number. The text is static.
@@ -144,6 +146,7 @@ impl From<ErrorKind> for swarm_status {
             ErrorKind::ProxyFailed => SWARM_ERR_PROXY_FAILED,
             ErrorKind::BufferFull => SWARM_ERR_BUFFER_FULL,
             ErrorKind::DependencyFailed => SWARM_ERR_DEPENDENCY_FAILED,
+            ErrorKind::Codec => SWARM_ERR_CODEC,
         }
     }
 }

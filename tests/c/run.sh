@@ -94,7 +94,7 @@ valgrind() {
     # A forked child leaks on purpose what the threads of its parent used.
     if [ "$name" = test_fork ]; then leaks=no; fi
     run "valgrind.$name" "$(type -P valgrind)" --quiet --leak-check=$leaks --show-leak-kinds=definite,indirect \
-      --errors-for-leak-kinds=definite,indirect --error-exitcode=99 --fair-sched=yes "$out/$name"
+      --errors-for-leak-kinds=definite,indirect --error-exitcode=99 --fair-sched=yes --suppressions=tests/c/valgrind.supp "$out/$name"
   done
 }
 

@@ -103,6 +103,7 @@ static void every_option_is_taken_by_name(void) {
       {"slots", "4"}, {"window", "10"}, {"max_crashes", "1"}, {"rejoin", "false"}, {"requeue", "back"}, {"language", "c"},
       {"priority_slots", "5:2"}, {"strict_slots", "true"}, {"prefetch", "10"}, {"task", "resize"}, {"task", ""}, {"rebalance", "true"},
       {"failed_max", "100"}, {"failed_ttl", "60000"}, {"completed_max", "0"}, {"completed_max_bytes", "1048576"}, {"completed_ttl", "60000"},
+      {"codec_keys", "k:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}, {"codec_required", "true"}, {"compress_from", "64"},
   };
   swarm_options *options = test_options("options");
   for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) CHECK_OK(set(options, good[i][0], good[i][1], &error));

@@ -7,10 +7,10 @@ function camel(object, names = {}) {
   return Object.fromEntries(entries.map(([name, value]) => [names[name] ?? name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase()), value]));
 }
 
-/** A job; a payload and a result of bytes are Buffers. `parse`: the option of the member. */
+/** A job; a payload and a result of bytes are Buffers. `parse`: the option of the member, which does not read a payload that cannot be decoded. */
 function jobOf({ payload_base64: base64, result_base64: resultBase64, ...info }, parse) {
   const job = camel(info);
-  setContent(job, "payload", base64, parse);
+  setContent(job, "payload", base64, info.payload_encoded ? undefined : parse);
   if (resultBase64 !== undefined || "result" in job) setContent(job, "result", resultBase64, parse);
   job.log ??= [];
   job.failedAttempts = (job.failedAttempts ?? []).map((attempt) => camel(attempt));

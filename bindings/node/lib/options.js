@@ -8,6 +8,7 @@ const readClient = require("./client.js");
 const passed = [
   "url", "host", "port", "socket", "sentinels", "sentinelMaster", "nodes", "username", "password", "credentialsFile", "credentialsInterval", "sentinelUsername",
   "sentinelPassword", "tls", "tlsCa", "tlsCert", "tlsKey", "tlsVerify", "lease", "timeout", "maxPayload", "maxPendingBytes", "eviction", "name", "group",
+  "codecKeys", "codecRequired", "compressFrom",
   "slots", "strictSlots", "prefetch", "rebalance", "window", "stopGrace", "maxCrashes", "rejoin", "failedMax",
   "failedMaxBytes", "failedTtl", "completedMax", "completedMaxBytes", "completedTtl", "events", "eventsMax",
 ];
@@ -19,9 +20,9 @@ const own = new Set(["client", "credentials", "prefix", "db", "expireDelay", "re
 const lists = new Set(["sentinels", "nodes", "cpus"]);
 
 /** Options that are true or false. For other options, a boolean is refused as a likely mistake. */
-const booleans = new Set(["tls", "tlsVerify", "strictSlots", "rebalance", "rejoin", "result", "ephemeral", "forward", "lines", "respawn"]);
+const booleans = new Set(["tls", "tlsVerify", "codecRequired", "strictSlots", "rebalance", "rejoin", "result", "ephemeral", "forward", "lines", "respawn"]);
 
-const secrets = new Set(["url", "password", "sentinelPassword"]);
+const secrets = new Set(["url", "password", "sentinelPassword", "codecKeys"]);
 
 /** The default lease of assemblage 0.1. */
 const DEFAULT_EXPIRE_DELAY = 60000;

@@ -48,7 +48,7 @@ export class NotFoundError extends SwarmError {}
 export class JobDeletedError extends SwarmError {}
 /** The job failed permanently; the message is the job's own error. */
 export class JobFailedError extends SwarmError {
-  /** `failed` (by its handler), `poison` (too many crashes of its workers) or `corrupt` (its record could not be read). */
+  /** `failed` (by its handler), `poison` (too many crashes of its workers), `corrupt` (its record could not be read) or `undecodable` (its payload could not be decoded). */
   readonly reason: string;
 }
 /** The worker could not renew its lease in time and lost its jobs. */
@@ -95,6 +95,8 @@ export class BufferFullError extends SwarmError {}
 export class DependencyFailedError extends SwarmError {
   readonly reason: string;
 }
+/** A value in Redis is encrypted with a key that this member does not have, or cannot be decrypted or decompressed. */
+export class CodecError extends SwarmError {}
 
 /** Thrown by a handler: the job fails permanently, even if retries are left. */
 export class PermanentFailure extends Error {

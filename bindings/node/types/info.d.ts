@@ -101,7 +101,7 @@ export interface JobInfo<P = any> {
   progress?: any;
   /** The last value of `job.checkpoint`. */
   checkpoint?: any;
-  /** Why it failed: `failed`, `poison`, `corrupt`, `assign_timeout`, `run_timeout`, `total_timeout` or `dependency_failed`. */
+  /** Why it failed: `failed`, `poison`, `corrupt`, `undecodable`, `assign_timeout`, `run_timeout`, `total_timeout` or `dependency_failed`. */
   reason?: string;
   /** The error text of a failed job. */
   error?: string;
@@ -115,6 +115,11 @@ export interface JobInfo<P = any> {
   result?: any;
   /** True if the result of a completed job is not kept: it has more than 64 KiB, or its worker did not know yet that the cluster keeps completed jobs. */
   resultOmitted?: boolean;
+  /**
+   * True if the payload is encrypted or compressed and this member cannot decode it: `payload` is a Buffer of what is stored. Progress, checkpoint
+   * and result that cannot be decoded are left out; an error, a traceback and a line of the log are replaced by the reason in parentheses.
+   */
+  payloadEncoded?: boolean;
   /** The lines that its handlers wrote with `job.log`, the newest 100. Pages of jobs leave them out. */
   log: LogLine[];
   /**

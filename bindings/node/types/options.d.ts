@@ -70,6 +70,15 @@ export interface MemberOptions {
    * fails with a BufferFullError; a call while nothing waits is always accepted.
    */
   maxPendingBytes?: number;
+  /**
+   * Keys with which this member encrypts what it stores, `id:key` with the base64 of 32 bytes; several with commas between: the first writes, all
+   * read.
+   */
+  codecKeys?: string;
+  /** Whether this member refuses to read values that are not encrypted; default false. */
+  codecRequired?: boolean;
+  /** Values of at least this number of bytes are compressed, 64 to 16,777,216; default none. */
+  compressFrom?: number;
   /** What to do about a server that may evict keys. */
   eviction?: "refuse" | "warn";
   /** The member's name, which `members` and logs show. */

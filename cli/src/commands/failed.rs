@@ -57,7 +57,7 @@ struct Bulk {
 struct Which {
     #[command(flatten)]
     filter: Filter,
-    /// That failed for this reason: failed, poison, corrupt, assign_timeout, run_timeout, total_timeout or dependency_failed.
+    /// That failed for this reason: failed, poison, corrupt, undecodable, assign_timeout, run_timeout, total_timeout or dependency_failed.
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
     /// Whose error contains this text in its first line.

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use libswarm::{JobInfo, JobState, Role};
 
-use super::jobs::shown;
+use super::jobs::{payload_of, shown};
 use super::status::task;
 use crate::connection::Session;
 use crate::exit::{Exit, Trouble};
@@ -63,7 +63,7 @@ pub(crate) async fn run(args: &Args, session: &Session, output: &Output) -> Resu
         }
     }
     if args.payload {
-        output.line(format!("\npayload     {}", legible_lines(&shown(&job.payload))))?;
+        output.line(format!("\npayload     {}", legible_lines(&payload_of(&job))))?;
         match &job.result {
             Some(result) => output.line(format!("result      {}", legible_lines(&shown(result))))?,
             None if job.result_omitted => output.line("result      (not kept)")?,

@@ -171,7 +171,7 @@ fn listed(output: &Output, jobs: &[JobInfo], state: JobState, payload: bool) -> 
             detail(job),
         ];
         if payload {
-            row.push(first_line(&shown(&job.payload), 60));
+            row.push(first_line(&payload_of(job), 60));
         }
         row
     });
@@ -186,6 +186,14 @@ fn listed(output: &Output, jobs: &[JobInfo], state: JobState, payload: bool) -> 
 fn when(job: &JobInfo) -> Option<SystemTime> {
     let ended = job.completed_at.or(job.failure.as_ref().and_then(|failure| failure.at));
     ended.or(job.due_at).or(job.assigned_at)
+}
+
+/// The payload of a job as text.
+pub(crate) fn payload_of(job: &JobInfo) -> String {
+    if job.payload_encoded {
+        return "(encoded: SWARM_CODEC_KEYS has no key for it)".to_owned();
+    }
+    shown(&job.payload)
 }
 
 /// A payload as text.

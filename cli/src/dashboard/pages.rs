@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::trouble::Refused;
-use crate::commands::jobs::Filter;
+use crate::commands::jobs::{Filter, payload_of};
 use crate::failures::{Group, Groups, PAGE};
 use crate::output::json::{job as job_json, schedule as schedule_json};
 
@@ -84,7 +84,12 @@ pub(super) async fn job(State(shared): State<Arc<Shared>>, uri: Uri, Query(wante
         };
         let content = wanted.payload.then(|| {
             let redaction = &shared.rules.redaction;
-            json!({ "payload": redaction.of_payload(&job.payload), "result": job.result.as_ref().map(|result| redaction.of_payload(result)) })
+            let payload = if job.payload_encoded {
+                json!({ "text": payload_of(&job), "bytes": job.payload.bytes.len() })
+            } else {
+                redaction.of_payload(&job.payload)
+            };
+            json!({ "payload": payload, "result": job.result.as_ref().map(|result| redaction.of_payload(result)) })
         });
         let mut shown = job_json(job, false);
         for name in ["progress", "checkpoint"] {

@@ -104,6 +104,8 @@ error_kinds! {
     BufferFull = 37, "BUFFER_FULL", retryable: true;
     /// A job that the job waited for failed or was deleted.
     DependencyFailed = 38, "DEPENDENCY_FAILED", retryable: false;
+    /// A value in Redis is encrypted with a key that this member does not have, or cannot be decrypted or decompressed.
+    Codec = 39, "CODEC", retryable: false;
 }
 
 impl ErrorKind {

@@ -68,9 +68,8 @@ impl Adder {
     /// Sends the next batch if none is under way. Returns whether one is.
     pub(crate) fn start(&mut self, session: &Session) -> bool {
         if self.flight.is_none() {
-            let Some(batch) =
-                self.adds.next_batch(&session.incarnation, self.number + 1, session.shared.clock.now(), &mut self.fresh)
-            else {
+            let (now, envelopes) = (session.shared.clock.now(), session.shared.envelopes());
+            let Some(batch) = self.adds.next_batch(&session.incarnation, self.number + 1, now, &mut self.fresh, envelopes) else {
                 self.shared.pending_adds.store(0, Ordering::Relaxed);
                 return false;
             };

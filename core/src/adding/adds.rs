@@ -15,6 +15,7 @@ use crate::store::AddCall;
 use crate::store::codec::msgpack::{write_array, write_integer, write_signed, write_string};
 use crate::store::codec::record::write_record;
 use crate::store::codec::reply::Existed;
+use crate::store::envelope::Envelopes;
 use crate::util::completion::Done;
 use libswarm_common::error::{Error, ErrorKind};
 use libswarm_common::id::Ids;
@@ -210,7 +211,14 @@ impl Adds {
     }
 
     /// Returns the next batch, numbered, or `None` if nothing waits. `now`: the cluster's time in ms, if it is known. The rest of a submission that is too large stays for the next batch.
-    pub(crate) fn next_batch(&self, incarnation: &str, number: u64, now: Option<u64>, fresh: &mut Ids) -> Option<Batch> {
+    pub(crate) fn next_batch(
+        &self,
+        incarnation: &str,
+        number: u64,
+        now: Option<u64>,
+        fresh: &mut Ids,
+        envelopes: Envelopes,
+    ) -> Option<Batch> {
         if self.len() == 0 {
             return None;
         }
@@ -250,7 +258,7 @@ impl Adds {
                 }
                 let id = job.id.take().unwrap_or_else(|| fresh.next());
                 write_string(&mut body, id.as_bytes());
-                write_record(&mut body, &job, requester, now);
+                write_record(&mut body, &job, requester, now, envelopes);
                 largest = largest.max(body.len() - before);
                 submission.added.push(Added { id, existed: false, replaced: false });
                 count += 1;

@@ -14,7 +14,7 @@ impl Master {
     /// Returns a job by its id, or `None` if there is none: it was never added, or is completed and not kept, or deleted, or its record has expired.
     pub async fn job(&self, id: &str) -> Result<Option<JobInfo>> {
         check_name("job id", id)?;
-        inspect::job(&self.front.shared.open_store()?.inspect(&["job", id]).await?)
+        inspect::job(&self.front.shared.open_store()?.inspect(&["job", id]).await?, self.front.shared.envelopes())
     }
 
     /// Returns jobs in a state, up to `limit` (at most 1,000), starting where the page before ended. Waiting jobs come in the order in which they
@@ -23,7 +23,7 @@ impl Master {
         bounded("limit", limit, 1, MAX_PAGE)?;
         let state = if state == JobState::Deleting { JobState::Active } else { state };
         let words = ["jobs", state.name(), after.unwrap_or(""), &limit.to_string()];
-        inspect::page(&self.front.shared.open_store()?.inspect(&words).await?)
+        inspect::page(&self.front.shared.open_store()?.inspect(&words).await?, self.front.shared.envelopes())
     }
 
     /// Returns the number of waiting jobs by priority and task, the limits, and the paused tasks. [`Master::stats`] returns the counts by state.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::address::{Address, DEFAULT_PORT, DEFAULT_SENTINEL_PORT, host_ports};
+use crate::config::codec_keys::CodecKeys;
 use crate::config::credentials::CredentialsSource;
 use crate::model::job_options::MAX_PRIORITY;
 use libswarm_common::error::{Result, invalid};
@@ -12,14 +13,17 @@ use libswarm_common::language::{Language, Listed, option};
 use libswarm_common::value::{YEAR, bounded, choice, parse_bool, parse_ms, shown, unknown, whole, within};
 
 const MIB: u64 = 1024 * 1024;
-const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
+/// The upper bound of the option `max_payload`.
+pub(crate) const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
+/// The lower bound of the option `compress_from`: compression saves nothing of shorter values.
+const MIN_COMPRESSED: usize = 64;
 const MAX_DB: i64 = i32::MAX as i64;
 
 /// The names of clusters for tests begin with it.
 pub(crate) const TESTING_PREFIX: &str = "swarm-testing-";
 
 /// The names that [`Options::set`] accepts from users.
-const NAMES: [&str; 46] = [
+const NAMES: [&str; 49] = [
     "url",
     "host",
     "port",
@@ -66,6 +70,9 @@ const NAMES: [&str; 46] = [
     "completed_max",
     "completed_max_bytes",
     "completed_ttl",
+    "codec_keys",
+    "codec_required",
+    "compress_from",
 ];
 
 /// TLS by rustls. The certificates of the system are trusted if `ca` is not set.
@@ -163,6 +170,13 @@ pub struct Options {
     /// The limit of payload bytes that are submitted and not yet stored by Redis. Beyond it, a submission fails with
     /// [`BufferFull`](crate::ErrorKind::BufferFull); a submission while nothing waits is always accepted. Default 64 MiB, 1 MiB to 4 GiB.
     pub max_pending_bytes: u64,
+    /// Keys with which this member encrypts and decrypts what it stores for programs: payloads, results, checkpoints, progress, lines of logs, errors and
+    /// messages. None by default.
+    pub codec_keys: CodecKeys,
+    /// Whether this member refuses to read such values that are not encrypted; default false.
+    pub codec_required: bool,
+    /// Such values of at least this number of bytes are compressed, 64 to 16 MiB. None are by default.
+    pub compress_from: Option<usize>,
     /// What to do about a server that may evict keys.
     pub eviction: Eviction,
     /// The member's name, which inspections and logs show.
@@ -236,6 +250,9 @@ impl Options {
             timeout: Duration::from_secs(5),
             max_payload: 512 * 1024,
             max_pending_bytes: 64 * MIB,
+            codec_keys: CodecKeys::default(),
+            codec_required: false,
+            compress_from: None,
             eviction: Eviction::Refuse,
             name: String::new(),
             group: String::new(),
@@ -294,6 +311,9 @@ impl Options {
             "timeout" => self.timeout = parse_ms(name, value)?,
             "max_payload" => self.max_payload = whole(name, value, 0, MAX_PAYLOAD)?,
             "max_pending_bytes" => self.max_pending_bytes = whole(name, value, MIB, 4096 * MIB)?,
+            "codec_keys" => self.codec_keys = value.parse()?,
+            "codec_required" => self.codec_required = parse_bool(name, value)?,
+            "compress_from" => self.compress_from = Some(whole(name, value, MIN_COMPRESSED, MAX_PAYLOAD)?),
             "eviction" => self.eviction = choice(name, value, &[("refuse", Eviction::Refuse), ("warn", Eviction::Warn)])?,
             "name" => self.name = value.to_owned(),
             "group" => self.group = value.to_owned(),
@@ -360,6 +380,7 @@ impl Options {
         within("credentials_interval", self.credentials_interval, Duration::from_millis(100), Duration::from_secs(86_400))?;
         bounded("max_payload", self.max_payload, 0, MAX_PAYLOAD)?;
         bounded("max_pending_bytes", self.max_pending_bytes, MIB, 4096 * MIB)?;
+        bounded("compress_from", self.compress_from.unwrap_or(MIN_COMPRESSED), MIN_COMPRESSED, MAX_PAYLOAD)?;
         within("stop_grace", self.stop_grace, Duration::from_millis(100), Duration::from_secs(86_400))?;
         bounded("slots", self.slots.unwrap_or(1), 1, u32::MAX)?;
         bounded("window", self.window, 1, 10_000)?;
@@ -385,6 +406,9 @@ impl Options {
         bounded("max_crashes", self.max_crashes, 0, 200)?;
         bounded("db", self.db, 0, MAX_DB)?;
         let own = |text: &str| invalid(Language::current().text(text));
+        if self.codec_required && self.codec_keys.is_empty() {
+            return Err(own("{codec_required} without {codec_keys} refuses everything: set {codec_keys} too"));
+        }
         if self.credentials.is_some() && (self.username.is_some() || self.password.is_some()) {
             return Err(own("credentials that may change replace {username} and {password}: leave these out, also in the url"));
         }
@@ -522,6 +546,10 @@ mod tests {
             &[("prefix", "a{b}")],
             &[("prefix", "a\n")],
             &[("tls_cert", "c.pem")],
+            &[("codec_keys", "k")],
+            &[("codec_required", "true")],
+            &[("compress_from", "63")],
+            &[("compress_from", "16777217")],
             &[("eviction", "maybe")],
             &[("colour", "red")],
         ] {
@@ -545,8 +573,9 @@ mod tests {
 
     #[test]
     fn passwords_do_not_show() {
-        let options = with(&[("password", "hunter2")]).unwrap();
-        assert!(!format!("{options:?}").contains("hunter2"));
+        let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+        let options = with(&[("password", "hunter2"), ("codec_keys", &format!("k:{key}"))]).unwrap();
+        assert!(!format!("{options:?}").contains("hunter2") && !format!("{options:?}").contains(key));
     }
 
     mod any {
@@ -569,7 +598,7 @@ mod tests {
                     if let Err(error) = options.set(name, value) {
                         prop_assert!(error.message().contains(name), "{name}: {error}");
                         let shows = !value.is_empty() && value.len() > 8 && error.message().contains(value.as_str());
-                        prop_assert!(!shows || !name.contains("password") && *name != "url", "{name}: {error}");
+                        prop_assert!(!shows || !name.contains("password") && !matches!(*name, "url" | "codec_keys"), "{name}: {error}");
                         prop_assert_eq!((&options.password, options.db, options.lease), (&before.password, before.db, before.lease));
                     }
                 }

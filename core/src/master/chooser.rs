@@ -138,7 +138,8 @@ impl Chooser {
         if !self.state.lock().more {
             return Ok(None);
         }
-        let choices = choices::read(&store.choose("look", &incarnation, MAX_JOBS.as_bytes()).await?)?;
+        let looked = store.choose("look", &incarnation, MAX_JOBS.as_bytes()).await?;
+        let choices = choices::read(&looked, self.shared.envelopes())?;
         let mut state = self.state.lock();
         state.more = choices.is_some();
         if state.more {

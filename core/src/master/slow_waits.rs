@@ -58,7 +58,7 @@ impl SlowWaits {
         let mut there = None;
         for id in ids {
             let store = self.shared.open_store()?;
-            let Some(job) = inspect::job(&store.inspect(&["job", id]).await?)? else { continue };
+            let Some(job) = inspect::job(&store.inspect(&["job", id]).await?, self.shared.envelopes())? else { continue };
             if job.state != JobState::Waiting || self.said.contains(&job.task) || self.said.len() >= MAX_TASKS {
                 continue;
             }

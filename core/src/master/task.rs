@@ -335,7 +335,7 @@ impl Task {
                 ErrorKind::InvalidArgument,
                 format!("job `{id}` was added without `result`, so its result is not kept"),
             ),
-            outcome => return self.waits.settle(id, &read_outcome(id, outcome)),
+            outcome => return self.waits.settle(id, &read_outcome(id, outcome, self.shared.envelopes())),
         };
         self.waits.refuse(id, &refusal);
     }
@@ -348,7 +348,9 @@ impl Task {
         for entry in said {
             match entry {
                 Entry::Results(results) => {
-                    results.iter().for_each(|(id, outcome)| self.waits.settle(id, &read_outcome(id, outcome)));
+                    results
+                        .iter()
+                        .for_each(|(id, outcome)| self.waits.settle(id, &read_outcome(id, outcome, self.shared.envelopes())));
                 }
                 Entry::Wake => calls.round_now(),
                 Entry::Choose => self.chooser.asked(),

@@ -16,6 +16,7 @@ use super::profile::Profile;
 use crate::config::options::Options;
 use crate::model::event::QueuedEvent;
 use crate::model::health::{Counts, Health};
+use crate::store::envelope::Envelopes;
 use crate::store::{Store, too_slow};
 use crate::util::clock::{ClusterClock, boottime};
 
@@ -117,6 +118,11 @@ impl Shared {
             status: Mutex::default(),
             ready: watch::Sender::new(None),
         })
+    }
+
+    /// What its values are stored in.
+    pub(crate) fn envelopes(&self) -> Envelopes<'_> {
+        Envelopes::of(&self.options)
     }
 
     /// The limit of active jobs of a worker; `None` for no limit.

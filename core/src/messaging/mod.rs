@@ -117,6 +117,7 @@ impl Messaging {
                 }
                 QueuedEvent::Member { change, role, member }
             }
+            Entry::Undecodable(error) => QueuedEvent::Error(error),
             Entry::Gone(members) => return self.outbox.replies.gone(&members),
             Entry::Dropped(count) => {
                 self.shared.counts.missed.fetch_add(count, std::sync::atomic::Ordering::Relaxed);

@@ -19,6 +19,7 @@ use crate::model::message::{Kind, MemberRef, MessageData, NewMessage, Receipt, T
 use crate::model::payload::Payload;
 use crate::store::codec::message::{Address, write_blob};
 use crate::store::codec::msgpack::{write_array, write_integer, write_string};
+use crate::store::envelope::Envelopes;
 use crate::util::completion::Done;
 use crate::util::reconnect::ReconnectDelay;
 
@@ -302,7 +303,7 @@ impl Sender {
                     .trouble()
                     .unwrap_or_else(|| Error::new(ErrorKind::Unavailable, "the member is not registered yet"))
             } else {
-                let packed = self.messaging.outbox.pack(batch, &self.incarnation);
+                let packed = self.messaging.outbox.pack(batch, &self.incarnation, self.messaging.shared.envelopes());
                 match self.messaging.shared.store.send(&self.incarnation, self.number, &packed).await {
                     Ok(Some(answers)) => return Ok(answers),
                     Ok(None) => Error::new(ErrorKind::LeaseLost, "the member has to register anew"),
@@ -326,7 +327,7 @@ impl Sender {
 }
 
 impl Outbox {
-    fn pack(&self, batch: &[Outgoing], incarnation: &str) -> Vec<u8> {
+    fn pack(&self, batch: &[Outgoing], incarnation: &str, envelopes: Envelopes) -> Vec<u8> {
         let from = MemberRef {
             incarnation: incarnation.to_owned(),
             name: self.me.name.clone(),
@@ -341,7 +342,8 @@ impl Outbox {
             write_string(&mut out, kind.to_string().as_bytes());
             write_string(&mut out, name.as_bytes());
             write_integer(&mut out, u64::from(outgoing.to_self));
-            let blob = write_blob(outgoing.kind, outgoing.number, outgoing.about, &self.me.id, &from, &outgoing.payload);
+            let blob =
+                write_blob(outgoing.kind, outgoing.number, outgoing.about, &self.me.id, &from, &outgoing.payload, envelopes);
             write_string(&mut out, &blob);
         }
         out

@@ -147,6 +147,7 @@ mod tests {
             id: id.into(),
             state: JobState::Waiting,
             payload: Payload::raw_json("null"),
+            payload_encoded: false,
             priority,
             task: task.into(),
             resource: String::new(),

@@ -69,6 +69,10 @@ pub struct JobInfo {
     /// The payload; as JSON it is `payload`, as bytes `payload_base64`.
     #[serde(flatten, serialize_with = "payload")]
     pub payload: Payload,
+    /// The payload is encrypted or compressed, and this member cannot decode it: [`payload`](Self::payload) has the bytes that are stored. Progress,
+    /// checkpoint and result that cannot be decoded are left out; an error, a traceback and a line of the log are replaced by the reason in parentheses.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub payload_encoded: bool,
     /// Its priority.
     pub priority: i64,
     /// Its task, or "".

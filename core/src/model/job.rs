@@ -41,6 +41,9 @@ pub enum FailureReason {
     Poison,
     /// Its record could not be read.
     Corrupt,
+    /// Its payload is encrypted with a key that its worker does not have, or could not be decoded. Its record is kept as it is: once the worker has
+    /// the key, the job can be retried.
+    Undecodable,
     /// It was not assigned to a worker in time.
     AssignTimeout,
     /// An execution took too long.
@@ -60,6 +63,7 @@ impl FailureReason {
             FailureReason::Failed => "failed",
             FailureReason::Poison => "poison",
             FailureReason::Corrupt => "corrupt",
+            FailureReason::Undecodable => "undecodable",
             FailureReason::AssignTimeout => "assign_timeout",
             FailureReason::RunTimeout => "run_timeout",
             FailureReason::TotalTimeout => "total_timeout",
@@ -76,8 +80,8 @@ impl FailureReason {
 
     /// The reason with this name.
     pub(crate) fn from_name(name: &str) -> FailureReason {
-        use FailureReason::{AssignTimeout, Corrupt, DependencyFailed, Failed, Poison, RunTimeout, TotalTimeout};
-        let known = [Failed, Poison, Corrupt, AssignTimeout, RunTimeout, TotalTimeout, DependencyFailed]
+        use FailureReason::{AssignTimeout, Corrupt, DependencyFailed, Failed, Poison, RunTimeout, TotalTimeout, Undecodable};
+        let known = [Failed, Poison, Corrupt, Undecodable, AssignTimeout, RunTimeout, TotalTimeout, DependencyFailed]
             .into_iter()
             .find(|reason| reason.name() == name);
         known.unwrap_or_else(|| FailureReason::Other(name.to_owned()))
@@ -102,9 +106,11 @@ impl Failure {
             FailureReason::RunTimeout => ErrorKind::RunTimeout,
             FailureReason::TotalTimeout => ErrorKind::TotalTimeout,
             FailureReason::DependencyFailed => ErrorKind::DependencyFailed,
-            FailureReason::Failed | FailureReason::Poison | FailureReason::Corrupt | FailureReason::Other(_) => {
-                ErrorKind::JobFailed
-            }
+            FailureReason::Failed
+            | FailureReason::Poison
+            | FailureReason::Corrupt
+            | FailureReason::Undecodable
+            | FailureReason::Other(_) => ErrorKind::JobFailed,
         }
     }
 }

@@ -7,6 +7,7 @@ use redis::Value;
 
 use super::codec::events::{self, EventEntry, Position};
 use super::codec::reply;
+use super::envelope::Envelopes;
 use super::failure::{Failed, Stage};
 use super::inbox::stream_entries;
 use super::keys::Keys;
@@ -61,7 +62,7 @@ impl EventReader {
         for (id, fields) in stream_entries(answer).ok_or_else(unexpected)? {
             let packed = fields.first().map_or(&[][..], |(_, packed)| packed);
             let last = Position::of_id(&id).map_err(internal)?;
-            let events = events::read(last, packed).unwrap_or_else(|error| {
+            let events = events::read(last, packed, Envelopes::of(&self.options)).unwrap_or_else(|error| {
                 // Its numbers are missing, which the follower notices.
                 tracing::error!(%error, id, "skipping an entry of events");
                 Vec::new()

@@ -9,6 +9,7 @@ use redis::Value;
 use super::codec::message;
 use super::codec::msgpack::Unpack;
 use super::codec::reply::{Assigned, read_id, read_jobs, read_orders};
+use super::envelope::Envelopes;
 use super::failure::{Failed, Stage};
 use super::keys::Keys;
 use super::link;
@@ -49,6 +50,8 @@ pub(crate) enum Entry {
     Choose,
     /// A message.
     Message(MessageData),
+    /// A message that cannot be decoded.
+    Undecodable(Error),
     /// A member joined, left or was lost.
     Member(Change, Role, MemberRef),
     /// Those of the queried members that are gone.
@@ -106,8 +109,9 @@ impl Inbox {
         let mut read = Read { entries: answer.len() as u32, ..Read::default() };
         for (id, fields) in answer {
             for (kind, blob) in fields {
-                match parse(&kind, &blob) {
+                match parse(&kind, &blob, Envelopes::of(&self.options)) {
                     Ok(entry) => read.said.push(entry),
+                    Err(error) if error.kind() == ErrorKind::Codec => read.said.push(Entry::Undecodable(error)),
                     Err(error) => tracing::error!(%error, id, "skipping an inbox entry"),
                 }
             }
@@ -160,11 +164,11 @@ pub(crate) fn after(id: &str) -> String {
     }
 }
 
-pub(crate) fn parse(kind: &[u8], blob: &[u8]) -> Result<Entry> {
+pub(crate) fn parse(kind: &[u8], blob: &[u8], envelopes: Envelopes) -> Result<Entry> {
     match kind {
         b"j" => {
             let mut jobs = Vec::new();
-            read_jobs(blob, &mut jobs).map(|()| Entry::Jobs(jobs))
+            read_jobs(blob, &mut jobs, envelopes).map(|()| Entry::Jobs(jobs))
         }
         b"d" => pairs(blob, execution).map(Entry::Deletes),
         b"t" => pairs(blob, execution).map(Entry::Timeouts),
@@ -172,7 +176,7 @@ pub(crate) fn parse(kind: &[u8], blob: &[u8]) -> Result<Entry> {
         b"s" => read_orders(blob).map(Entry::Order),
         b"w" => Ok(Entry::Wake),
         b"c" => Ok(Entry::Choose),
-        b"e" => message::read_blob(blob).map(Entry::Message),
+        b"e" => message::read_blob(blob, envelopes).map(Entry::Message),
         b"n" => message::read_news(blob).map(|(change, role, member)| Entry::Member(change, role, member)),
         b"g" => strings(blob).map(Entry::Gone),
         b"o" => Ok(Entry::Dropped(std::str::from_utf8(blob).ok().and_then(|text| text.parse().ok()).unwrap_or(1))),
@@ -243,8 +247,10 @@ mod tests {
             write_integer(&mut blob, fence);
             write_string(&mut blob, id);
         }
-        assert!(matches!(parse(b"d", &blob), Ok(Entry::Deletes(deletes)) if deletes == [(1, "a".into()), (3, "c".into())]));
-        assert!(parse(b"d", &blob[..4]).is_err() && parse(b"?", &blob).is_err());
+        assert!(
+            matches!(parse(b"d", &blob, Envelopes::NONE), Ok(Entry::Deletes(deletes)) if deletes == [(1, "a".into()), (3, "c".into())])
+        );
+        assert!(parse(b"d", &blob[..4], Envelopes::NONE).is_err() && parse(b"?", &blob, Envelopes::NONE).is_err());
     }
 
     #[test]

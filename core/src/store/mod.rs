@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod bundle;
+pub(crate) mod envelope;
 mod events;
 pub(crate) mod examine;
 mod failure;
@@ -44,6 +45,7 @@ use crate::model::health::Stats;
 use crate::model::job_options::{Durability, NewJob};
 use crate::model::message::Receipt;
 use crate::model::schedule::{Schedule, ScheduleInfo, SchedulePage, Scheduled};
+use envelope::Envelopes;
 use libswarm_common::error::{Error, ErrorKind, Result, invalid};
 use libswarm_common::id::random_id;
 use libswarm_common::language::Language;
@@ -124,6 +126,10 @@ impl Store {
         }
     }
 
+    fn envelopes(&self) -> Envelopes<'_> {
+        Envelopes::of(&self.options)
+    }
+
     pub(crate) fn is_connected(&self) -> bool {
         self.line.is_connected()
     }
@@ -175,7 +181,7 @@ impl Store {
                 },
             )
             .await?;
-        reply::synced(reply).map_err(internal)
+        reply::synced(reply, self.envelopes()).map_err(internal)
     }
 
     pub(crate) async fn add(&self, call: &AddCall) -> Result<AddReply, Failed> {
@@ -248,7 +254,8 @@ impl Store {
 
     /// Creates or changes a schedule; see `lua/commands/schedule.lua`.
     pub(crate) async fn put_schedule(&self, id: &str, schedule: &Schedule, job: &NewJob) -> Result<Scheduled> {
-        let (route, record, options) = (schedule::pack_route(job), schedule::record_of(job)?, schedule::pack_options(schedule));
+        let (route, record, options) =
+            (schedule::pack_route(job), schedule::record_of(job, self.envelopes())?, schedule::pack_options(schedule));
         let (nonce, timing) = (random_id(), schedule.timing_text());
         let reply = self
             .call_idempotent(
@@ -320,7 +327,7 @@ impl Store {
     pub(crate) async fn add_flow(&self, plan: &Plan, incarnation: &str, now: Option<u64>) -> Result<FlowReply> {
         // Longer than a call is repeated.
         let ttl = self.options.timeout + Duration::from_secs(60);
-        let packed = flow::pack(plan, incarnation, ttl.as_millis() as u64, now);
+        let packed = flow::pack(plan, incarnation, ttl.as_millis() as u64, now, self.envelopes());
         let (nonce, header) = (&*plan.nonce, &packed.header);
         if let [part] = &*packed.parts {
             let outside = msgpack::packed_strings(&plan.outside);
@@ -394,7 +401,7 @@ impl Store {
             let nodes: Vec<String> = some.iter().map(|(_, _, node)| node.clone()).collect();
             let nodes = flow::pack_nodes(&nodes);
             let reply = self.read(|s| &s.inspect, |cmd| cmd.arg("outputs").arg(&nodes[..])).await?;
-            if flow::outputs(&reply, some, &mut all)? == 0 {
+            if flow::outputs(&reply, some, &mut all, self.envelopes())? == 0 {
                 return Err(reply::unexpected("inspect"));
             }
         }

@@ -102,7 +102,7 @@ impl TestCluster {
     /// The first jobs in a state, in brackets.
     async fn names(&self, state: JobState) -> Result<String> {
         let reply = self.store.inspect(&["jobs", state.name(), "", &NAMED.to_string()]).await?;
-        let jobs = inspect::page(&reply)?.jobs;
+        let jobs = inspect::page(&reply, crate::store::envelope::Envelopes::of(self.options()))?.jobs;
         let name = |job: &crate::model::info::JobInfo| match &*job.task {
             "" => format!("`{}`", job.id),
             task => format!("`{}` of task `{task}`", job.id),

@@ -10,6 +10,7 @@ use crate::model::payload::Payload;
 use crate::store::codec::msgpack::{write_array, write_integer, write_string};
 use crate::store::codec::record::{read_outcome, read_record, split_record, write_record};
 use crate::store::codec::{choices, inspect, message, reply};
+use crate::store::envelope::Envelopes;
 use crate::store::inbox;
 use libswarm_common::backoff::Backoff;
 
@@ -68,7 +69,7 @@ fn valid_record() -> impl Strategy<Value = Vec<u8>> {
                 .resource("r")
                 .backoff(backoff);
             let mut out = Vec::new();
-            write_record(&mut out, &job, "requester", Some(7));
+            write_record(&mut out, &job, "requester", Some(7), Envelopes::NONE);
             crate::store::codec::msgpack::Unpack::new(&out).string().unwrap().to_vec()
         },
     )
@@ -76,7 +77,7 @@ fn valid_record() -> impl Strategy<Value = Vec<u8>> {
 
 /// Whatever a worker does with a job that it was given.
 fn use_record(record: &[u8]) {
-    let Ok(job) = read_record("id", 7, record) else { return };
+    let Ok(job) = read_record("id", 7, record, Envelopes::NONE) else { return };
     let backoff = job.extras.as_ref().and_then(|extras| extras.backoff).unwrap_or_default();
     for attempt in [1, 2, 64, 1100] {
         backoff.pause(attempt);
@@ -97,7 +98,7 @@ proptest! {
     fn any_record_is_read_or_refused(record in blob()) {
         use_record(&record);
         let _ = split_record(&record);
-        let _ = read_outcome("id", &record);
+        let _ = read_outcome("id", &record, Envelopes::NONE);
     }
 
     #[test]
@@ -112,8 +113,8 @@ proptest! {
 
     #[test]
     fn any_inbox_entry_is_read_or_refused(kind in prop::sample::select(&KINDS[..]), blob in blob()) {
-        let _ = inbox::parse(kind.as_bytes(), &blob);
-        let _ = message::read_blob(&blob);
+        let _ = inbox::parse(kind.as_bytes(), &blob, Envelopes::NONE);
+        let _ = message::read_blob(&blob, Envelopes::NONE);
         let _ = message::read_news(&blob);
     }
 
@@ -126,22 +127,22 @@ proptest! {
             write_string(&mut out, b"id");
             write_string(&mut out, &[0]);
         }
-        let _ = reply::read_jobs(&out, &mut Vec::new());
+        let _ = reply::read_jobs(&out, &mut Vec::new(), Envelopes::NONE);
     }
 
     #[test]
     fn any_answer_of_a_script_is_read_or_refused(value in value()) {
         let _ = reply::joined(value.clone());
-        let _ = reply::synced(value.clone());
+        let _ = reply::synced(value.clone(), Envelopes::NONE);
         let _ = reply::added(value.clone());
         let _ = reply::stats(value.clone());
         let _ = reply::strings(value.clone());
         let _ = reply::flags(value.clone());
-        let _ = inspect::job(&value);
-        let _ = inspect::page(&value);
+        let _ = inspect::job(&value, Envelopes::NONE);
+        let _ = inspect::page(&value, Envelopes::NONE);
         let _ = inspect::queues(&value, &mut crate::model::info::Queues::default());
         let _ = inspect::members(&value);
-        let _ = choices::read(&value);
+        let _ = choices::read(&value, Envelopes::NONE);
         let _ = choices::assigned(value.clone());
         let _ = message::receipts(value);
     }
@@ -155,10 +156,10 @@ proptest! {
         write_integer(&mut positions, 0);
         crate::store::codec::msgpack::write_signed(&mut positions, numbers[0]);
         let positions = Value::BulkString(positions);
-        let _ = reply::synced(Value::Array(vec![zero.clone(), Value::Nil, positions.clone(), int(0), int(1), int(2), int(3), int(0)]));
+        let _ = reply::synced(Value::Array(vec![zero.clone(), Value::Nil, positions.clone(), int(0), int(1), int(2), int(3), int(0)]), Envelopes::NONE);
         let _ = reply::added(Value::Array(vec![zero.clone(), positions, int(0)]));
         let blob = Value::BulkString(blob);
-        let _ = reply::synced(Value::Array(vec![zero.clone(), blob.clone(), blob.clone(), int(0), int(1), int(2), int(3), int(0)]));
+        let _ = reply::synced(Value::Array(vec![zero.clone(), blob.clone(), blob.clone(), int(0), int(1), int(2), int(3), int(0)]), Envelopes::NONE);
         let _ = reply::added(Value::Array(vec![zero.clone(), blob.clone(), int(0)]));
         let _ = message::receipts(Value::Array(vec![zero, blob]));
     }

@@ -12,6 +12,7 @@ use crate::model::unique::{OnConflict, Unique};
 use crate::store::codec::msgpack::{write_array, write_integer, write_string};
 use crate::store::codec::record::write_record;
 use crate::store::codec::{inspect, record, reply};
+use crate::store::envelope::Envelopes;
 use crate::store::script::Scripts;
 use crate::store::*;
 use redis::Value;
@@ -58,7 +59,7 @@ impl Bench {
         for (id, _) in jobs {
             write_string(&mut packed, id.as_bytes());
             let before = packed.len();
-            write_record(&mut packed, &NewJob::new(Payload::bytes(id.as_bytes())), "", None);
+            write_record(&mut packed, &NewJob::new(Payload::bytes(id.as_bytes())), "", None, Envelopes::NONE);
             largest = largest.max(packed.len() - before);
         }
         let positions: Vec<u64> = (1..).zip(jobs).filter(|(_, (_, own))| *own).map(|(position, _)| position).collect();
@@ -76,7 +77,7 @@ impl Bench {
         let (answer, _) = tokio::sync::oneshot::channel::<()>();
         job.fresh = false;
         adds.push(crate::adding::Submission::new(vec![job], Box::new(move |_| drop(answer))));
-        let batch = adds.next_batch(member, number, None, &mut libswarm_common::id::random_ids()).unwrap();
+        let batch = adds.next_batch(member, number, None, &mut libswarm_common::id::random_ids(), Envelopes::NONE).unwrap();
         let AddReply::Done { .. } = self.store.add(&batch.call).await.unwrap() else { panic!("unknown member") };
     }
 
@@ -392,12 +393,24 @@ async fn what_people_see_is_the_time_of_day() {
         let (ms, wanted) = (since_1970(time), since_1970(started));
         assert!((wanted..wanted + 60_000).contains(&ms), "{what}: {ms}, wanted {wanted}");
     };
-    let due = inspect::job(&b.store.inspect(&["job", "late"]).await.unwrap()).unwrap().unwrap().due_at.unwrap();
+    let due = inspect::job(&b.store.inspect(&["job", "late"]).await.unwrap(), Envelopes::NONE).unwrap().unwrap().due_at.unwrap();
     near(due - Duration::from_secs(59), "due");
     let jobs = b.take("w", 1, 1).await;
-    near(inspect::job(&b.store.inspect(&["job", "1"]).await.unwrap()).unwrap().unwrap().assigned_at.unwrap(), "assigned");
+    near(
+        inspect::job(&b.store.inspect(&["job", "1"]).await.unwrap(), Envelopes::NONE).unwrap().unwrap().assigned_at.unwrap(),
+        "assigned",
+    );
     let _ = b.end_failed("w", 2, &jobs[0]).await;
-    near(inspect::job(&b.store.inspect(&["job", "1"]).await.unwrap()).unwrap().unwrap().failure.unwrap().at.unwrap(), "failed");
+    near(
+        inspect::job(&b.store.inspect(&["job", "1"]).await.unwrap(), Envelopes::NONE)
+            .unwrap()
+            .unwrap()
+            .failure
+            .unwrap()
+            .at
+            .unwrap(),
+        "failed",
+    );
 }
 
 #[tokio::test]
@@ -533,7 +546,7 @@ async fn a_death_after_a_long_run_counts_as_the_first() {
         b.expire(&member);
         b.sync("v", 0, "", &[]).await;
         let record: Vec<u8> = b.ask(&["HGET", "{t}:jobs", "1"]);
-        assert_eq!(record::read_record("1", 1, &record).unwrap().crashes, crashes, "round {round}");
+        assert_eq!(record::read_record("1", 1, &record, Envelopes::NONE).unwrap().crashes, crashes, "round {round}");
     }
 }
 
@@ -701,7 +714,7 @@ async fn a_batch_with_unique_keys_sent_again_answers_the_same() {
     let jobs = (0..).zip(hows).map(|(n, how)| job(&format!("j{n}"), how)).collect();
     let adds = crate::adding::Adds::default();
     adds.push(crate::adding::Submission::new(jobs, Box::new(|_| ())));
-    let batch = adds.next_batch("w", 3, None, &mut libswarm_common::id::random_ids()).unwrap();
+    let batch = adds.next_batch("w", 3, None, &mut libswarm_common::id::random_ids(), Envelopes::NONE).unwrap();
     for _ in 0..2 {
         let AddReply::Done { existed, .. } = b.store.add(&batch.call).await.unwrap() else { panic!("known") };
         let answers: Vec<_> = existed.iter().map(|job| (job.position, job.other.as_deref().unwrap(), job.replaced)).collect();
@@ -820,7 +833,7 @@ async fn a_key_of_a_wrong_type_is_an_error_once() {
                 number += 1;
                 let adds = crate::adding::Adds::default();
                 adds.push(crate::adding::Submission::new(vec![job.result(true)], Box::new(|_| ())));
-                let batch = adds.next_batch("w", number, None, &mut libswarm_common::id::random_ids()).unwrap();
+                let batch = adds.next_batch("w", number, None, &mut libswarm_common::id::random_ids(), Envelopes::NONE).unwrap();
                 if b.store.add(&batch.call).await.is_err() {
                     errors.push(turn);
                 }
@@ -1032,7 +1045,7 @@ async fn lines_of_a_log_that_are_sent_again_are_stored_once() {
     b.add_one("w", 1, NewJob::bytes("").id("a").keep_completed(Duration::from_secs(60))).await;
     let job = b.take("w", 1, 1).await.pop().unwrap();
     let texts = async || {
-        let shown = inspect::job(&b.store.inspect(&["job", "a"]).await.unwrap()).unwrap().unwrap();
+        let shown = inspect::job(&b.store.inspect(&["job", "a"]).await.unwrap(), Envelopes::NONE).unwrap().unwrap();
         shown.log.into_iter().map(|line| line.text).collect::<Vec<_>>()
     };
     log(&b, &job, &[(3, "one"), (4, "two")]).await;
@@ -1066,7 +1079,10 @@ async fn the_sweep_removes_logs_whose_job_is_gone_and_expires_kept_jobs() {
     let _: u64 = b.ask(&["HSET", "{t}:completed", "old", "x"]);
     let _: u64 = b.ask(&["ZADD", "{t}:completed_at", "1", "old"]);
     let _: u64 = b.ask(&["ZADD", "{t}:completed_until", "1", "old"]);
-    assert_eq!(inspect::job(&b.store.inspect(&["job", "old"]).await.unwrap()).unwrap().unwrap().state.name(), "completed");
+    assert_eq!(
+        inspect::job(&b.store.inspect(&["job", "old"]).await.unwrap(), Envelopes::NONE).unwrap().unwrap().state.name(),
+        "completed"
+    );
     let _: u64 = b.ask(&["HSET", "{t}:meta", "sweep", "j0"]);
     let _: u64 = b.ask(&["ZADD", "{t}:due", "1", "S:"]);
     until("the sweep is over", async || {

@@ -14,7 +14,9 @@ use crate::model::limit::JobLimit;
 use crate::model::metrics::Ended;
 use crate::model::payload::{MAX_KEPT_RESULT, MAX_RESULT};
 use crate::store::codec::msgpack::{write_array, write_integer, write_signed, write_string, write_string_length};
-use crate::store::codec::record::write_outcome;
+use crate::store::codec::record::{seal_outcome, write_outcome};
+use crate::store::codec::reply::Unreadable;
+use crate::store::envelope::{Envelopes, ValueKind};
 use crate::util::completion::Done;
 use libswarm_common::error::{Error, ErrorKind};
 use libswarm_common::id::check_name;
@@ -233,10 +235,13 @@ impl Batch {
         self.push_detailed(id, fence, End::Release { careful: true }, number);
     }
 
-    /// Fails a job whose record or id cannot be read.
-    pub(crate) fn corrupt(&mut self, id: Vec<u8>, fence: u64, text: String) {
-        let number = self.measures.note_unmeasured(Ended::Failed, "");
-        self.push_detailed(id, fence, End::Fail { careful: false, reason: "corrupt", error: text.into() }, number);
+    /// Fails a job whose record or id cannot be read, or whose payload cannot be decoded. Its record stays as it is, for a retry on request.
+    pub(crate) fn unreadable(&mut self, job: Unreadable) {
+        let undecodable = job.error.kind() == ErrorKind::Codec;
+        let reason = if undecodable { "undecodable" } else { "corrupt" };
+        let number = self.measures.note_unmeasured(Ended::Failed, &job.task);
+        let error = job.error.message().to_owned().into();
+        self.push_detailed(job.id, job.fence, End::Fail { careful: undecodable, reason, error }, number);
     }
 
     /// Confirms the deletion of a job that is not active.
@@ -324,7 +329,7 @@ impl Batch {
     }
 
     /// The packed batch, plain jobs first and those with details last, and the callbacks by position.
-    pub(crate) fn pack(mut self, incarnation: &str) -> (Vec<u8>, Dones) {
+    pub(crate) fn pack(mut self, incarnation: &str, envelopes: Envelopes) -> (Vec<u8>, Dones) {
         let count = self.len();
         if count == 0 {
             return (Vec::new(), Vec::new());
@@ -358,14 +363,14 @@ impl Batch {
                     write_string(&mut out, b"c");
                     write_integer(&mut out, u64::from(*ttl_secs));
                     write_string(&mut out, requester.as_bytes());
-                    write_string(&mut out, outcome);
+                    write_string(&mut out, &seal_outcome(outcome, envelopes));
                 }
                 End::CompleteWithCare { job, outcome } => {
                     let extras = job.extras.as_deref();
                     let text = |which: fn(&Extras) -> &String| extras.map_or("", |extras| which(extras)).as_bytes();
                     let limits = extras.map_or(&[][..], |extras| &extras.limits);
                     write_array(&mut out, if limits.is_empty() { 13 } else { 14 });
-                    write_completion(&mut out, b"C", job, outcome);
+                    write_completion(&mut out, b"C", job, &seal_outcome(outcome, envelopes));
                     write_string(&mut out, text(|extras| &extras.resource));
                     write_string(&mut out, text(Extras::unique_key));
                     write_string(&mut out, text(|extras| &extras.ephemeral_of));
@@ -381,21 +386,21 @@ impl Batch {
                 }
                 End::CompleteAndKeep { job, outcome } => {
                     write_array(&mut out, 4);
-                    write_completion(&mut out, b"K", job, outcome);
+                    write_completion(&mut out, b"K", job, &seal_outcome(outcome, envelopes));
                 }
                 End::Fail { careful, reason, error } => {
                     write_array(&mut out, 4);
                     write_string(&mut out, if *careful { b"F" } else { b"f" });
                     write_string(&mut out, reason.as_bytes());
-                    write_string(&mut out, error.message.as_bytes());
-                    write_string(&mut out, error.traceback.as_bytes());
+                    // Any member may read why a job was not run.
+                    let own = *reason != "failed";
+                    write_error(&mut out, error, if own { Envelopes::NONE } else { envelopes });
                 }
                 End::Retry { pause, error } => {
                     write_array(&mut out, 4);
                     write_string(&mut out, b"T");
                     write_integer(&mut out, pause.as_millis() as u64);
-                    write_string(&mut out, error.message.as_bytes());
-                    write_string(&mut out, error.traceback.as_bytes());
+                    write_error(&mut out, error, envelopes);
                 }
                 End::Limited { pause, limit } => {
                     write_array(&mut out, 3);
@@ -438,6 +443,15 @@ pub(crate) fn weight(job: &JobData) -> usize {
         Some(extras) if !extras.node.name.is_empty() => 6,
         Some(extras) if extras.need_care() => 2,
         _ => 1,
+    }
+}
+
+fn write_error(out: &mut Vec<u8>, error: &JobError, envelopes: Envelopes) {
+    for (kind, text) in [(ValueKind::Error, &error.message), (ValueKind::Traceback, &error.traceback)] {
+        match envelopes.seal_text(kind, text) {
+            Some(sealed) => write_string(out, &sealed),
+            None => write_string(out, text.as_bytes()),
+        }
     }
 }
 

@@ -35,7 +35,8 @@ struct Line {
     number: u64,
     /// When it was written, on the clock of leases.
     at: Duration,
-    text: String,
+    /// As it is stored.
+    text: Vec<u8>,
 }
 
 /// Values of one round that belong to no finish of it, at most.
@@ -140,14 +141,14 @@ impl Finishes {
         self.take_timed(most)
     }
 
-    pub(crate) fn push_line(&self, fence: u64, text: String) {
+    pub(crate) fn push_line(&self, fence: u64, text: Vec<u8>) {
         let mut gathered = self.gathered.lock();
         if gathered.closed.is_some() {
             return;
         }
         #[cfg(feature = "testing")]
         if let Some(recorder) = &gathered.recorder {
-            return recorder.line(text);
+            return recorder.line(String::from_utf8_lossy(&text).into_owned());
         }
         let first = gathered.lines.is_empty();
         gathered.last_line += 1;
@@ -251,7 +252,7 @@ fn pack_lines(lines: &VecDeque<Line>) -> Vec<u8> {
     for line in lines {
         write_integer(&mut out, line.number);
         write_integer(&mut out, now.saturating_sub(line.at).as_millis() as u64);
-        write_string(&mut out, line.text.as_bytes());
+        write_string(&mut out, &line.text);
     }
     out
 }

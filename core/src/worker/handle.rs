@@ -15,6 +15,7 @@ use crate::model::job::{Finish, JobData};
 use crate::model::job_options::{Added, NewJob};
 use crate::model::log::cut;
 use crate::model::payload::{MAX_CHECKPOINT, MAX_PROGRESS};
+use crate::store::envelope::ValueKind;
 use crate::util::completion::{Done, awaited};
 
 /// A handle; clones belong to the same worker. The worker ends when the last is dropped.
@@ -62,7 +63,9 @@ impl WorkerHandle {
     }
 
     pub(crate) fn log(&self, fence: u64, text: &str) {
-        self.0.finishes.push_line(fence, cut(text));
+        let text = cut(text);
+        let sealed = self.0.messaging.shared.envelopes().seal_text(ValueKind::Log, &text);
+        self.0.finishes.push_line(fence, sealed.unwrap_or_else(|| text.into_bytes()));
     }
 
     fn store(&self, fence: u64, kind: Stored, value: Vec<u8>, what: &str, limit: usize) -> Result<()> {

@@ -52,8 +52,8 @@ impl Task {
                     }
                 }
                 Err(job) => {
-                    self.quotas.ended(0);
-                    self.batch.corrupt(job.id, job.fence, job.error.message().to_owned());
+                    self.quotas.ended(job.priority);
+                    self.batch.unreadable(job);
                 }
             }
         }
@@ -67,7 +67,7 @@ impl Task {
 
     /// Releases a job that is not accepted.
     fn send_back(&mut self, job: Assigned) {
-        self.quotas.ended(job.as_ref().map_or(0, |job| job.priority()));
+        self.quotas.ended(job.as_ref().map_or_else(|job| job.priority, |job| job.priority()));
         match job {
             Ok(job) => self.batch.release(&job),
             Err(job) => self.batch.release_unread(job.id, job.fence),
@@ -149,7 +149,7 @@ impl Task {
                 }
                 None => match self.arrivals.remove(fence) {
                     Some(job) => {
-                        self.quotas.ended(job.map_or(0, |job| job.priority()));
+                        self.quotas.ended(job.map_or_else(|job| job.priority, |job| job.priority()));
                         self.batch.stopped(id, fence);
                     }
                     None if in_flight => self.early_deletes.push((fence, id, reason)),
@@ -234,7 +234,7 @@ impl Task {
         self.active.clear();
         self.early_deletes.clear();
         let batch = std::mem::take(&mut self.batch);
-        for (_, done) in batch.pack("").1 {
+        for (_, done) in batch.pack("", self.shared.envelopes()).1 {
             done(Err(stale(0)));
         }
         let late = self.finishes.take(usize::MAX);

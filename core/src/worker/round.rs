@@ -12,7 +12,9 @@ use super::stale;
 use super::state::{Active, Task};
 use crate::member::panicked;
 use crate::model::job::Finish;
+use crate::model::payload::ContentType;
 use crate::store::codec::msgpack::{write_array, write_string};
+use crate::store::envelope::ValueKind;
 use crate::store::{Assigned, Failed, SyncCall, SyncReply};
 use crate::util::clock::boottime;
 use libswarm_common::error::{Error, ErrorKind, Result};
@@ -168,7 +170,7 @@ impl Task {
         let ended = batch.len();
         let summary = batch.summary();
         let measured = batch.pack_measures();
-        let (packed, dones) = batch.pack(&self.session.incarnation);
+        let (packed, dones) = batch.pack(&self.session.incarnation, self.shared.envelopes());
         let (mut number, answered) = (0, self.number);
         if !packed.is_empty() || !credit.is_empty() || !accepts.is_empty() || quotas.len() > 1 {
             self.number += 1;
@@ -204,13 +206,18 @@ impl Task {
             for (id, fence, kind, value) in values {
                 write_string(&mut out, id.as_bytes());
                 write_string(&mut out, format!("{fence}:{}", self.session.incarnation).as_bytes());
-                let (letter, packed) = match kind {
-                    Stored::Progress => (b"p", false),
-                    Stored::Checkpoint => (b"c", false),
-                    Stored::Log => (b"l", true),
+                let (letter, sealed) = match kind {
+                    Stored::Progress => (b"p", ValueKind::Progress),
+                    Stored::Checkpoint => (b"c", ValueKind::Checkpoint),
+                    Stored::Log => {
+                        write_string(&mut out, b"l");
+                        out.extend_from_slice(&value);
+                        continue;
+                    }
                 };
                 write_string(&mut out, letter);
-                if packed { out.extend_from_slice(&value) } else { write_string(&mut out, &value) }
+                let sealed = self.shared.envelopes().seal(sealed, &value, ContentType::Json);
+                write_string(&mut out, sealed.as_ref().unwrap_or(&value));
             }
         }
         out

@@ -30,6 +30,7 @@ NUMBERS = {
     "prefetch",
     "failed_max",
     "completed_max",
+    "compress_from",
     "priority",
     "retries",
     "weight",

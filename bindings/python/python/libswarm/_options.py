@@ -74,6 +74,13 @@ class ConnectionOptions(TypedDict, total=False):
     max_payload: int
     #: Limit of payload bytes that Redis has not stored yet, 1 MiB to 4 GiB; 64 MiB. Beyond, adding raises SwarmBufferFull.
     max_pending_bytes: int
+    #: Keys with which this member encrypts what it stores, `id:key` with the base64 of 32 bytes; several with commas between: the
+    #: first writes, all read.
+    codec_keys: str
+    #: Whether this member refuses to read values that are not encrypted; False.
+    codec_required: bool
+    #: Values of at least this number of bytes are compressed, 64 to 16 MiB; none by default.
+    compress_from: int
     #: What to do about a server that may evict keys; "refuse".
     eviction: Literal["refuse", "warn"]
     #: Shown by `members()` and logs; address for messages.
@@ -191,16 +198,18 @@ _KINDS: dict[str, str] = {
             "username",
             "password",
             "prefix",
+            "codec_keys",
             "eviction",
         ),
         "str",
     ),
     **dict.fromkeys(("name", "group", "requeue", "events", "backoff", "cpus", "ready"), "str"),
     **dict.fromkeys(("port", "db", "max_payload", "max_pending_bytes", "max_crashes", "failed_max", "failed_max_bytes"), "int"),
-    **dict.fromkeys(("completed_max", "completed_max_bytes"), "int"),
+    **dict.fromkeys(("completed_max", "completed_max_bytes", "compress_from"), "int"),
     "events_max": "int",
     **dict.fromkeys(("slots", "prefetch", "window", "max_respawns", "line_buffer", "count"), "int"),
     **dict.fromkeys(("tls", "tls_verify", "strict_slots", "rebalance", "rejoin", "forward", "lines", "respawn"), "bool"),
+    "codec_required": "bool",
     **dict.fromkeys(("socket", "credentials_file", "tls_ca", "tls_cert", "tls_key"), "path"),
     **dict.fromkeys(("sentinels", "nodes"), "list"),
     **dict.fromkeys(_DURATIONS, "number of seconds"),

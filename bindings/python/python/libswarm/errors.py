@@ -13,6 +13,7 @@ __all__ = [
     "SwarmBufferFull",
     "SwarmCancelled",
     "SwarmClosed",
+    "SwarmCodec",
     "SwarmDependencyFailed",
     "SwarmError",
     "SwarmEvictionPolicy",
@@ -185,7 +186,8 @@ class SwarmJobFailed(SwarmError):
     def __init__(self, message: str, reason: str = "", traceback: str = "") -> None:
         super().__init__(message)
         #: `failed` (by its handler), `poison` (too many crashes of its workers), `corrupt` (its record could not be read),
-        #: `dependency_failed`, or the timeout that failed it: `assign_timeout`, `run_timeout`, `total_timeout`.
+        #: `undecodable` (its payload could not be decoded), `dependency_failed`, or the timeout that failed it: `assign_timeout`,
+        #: `run_timeout`, `total_timeout`.
         self.reason = reason or self._reason
         #: The traceback of the handler's exception, for listeners of its worker; "" for callers that await the result, see
         #: `Master.job`.
@@ -298,3 +300,9 @@ class SwarmDependencyFailed(SwarmJobFailed):
     """The job failed because a job that it waited for failed or was deleted."""
 
     code, kind, _reason = 38, "DEPENDENCY_FAILED", "dependency_failed"
+
+
+class SwarmCodec(SwarmError):
+    """A value in Redis is encrypted with a key that this member does not have, or cannot be decrypted or decompressed."""
+
+    code, kind = 39, "CODEC"

@@ -145,6 +145,10 @@ class JobInfo:
     #: The payload's bytes as they were stored.
     payload_bytes: bytes
     content_type: Literal["json", "bytes"]
+    #: The payload is encrypted or compressed, and this member cannot decode it: it is the bytes that are stored. Progress,
+    #: checkpoint and result that cannot be decoded are None; an error, a traceback and a line of the log are replaced by the
+    #: reason in parentheses.
+    payload_encoded: bool
     priority: int
     #: The job's task, or "".
     task: str

@@ -7,10 +7,11 @@ use super::msgpack::{Unpack, packed_strings, write_array, write_integer, write_s
 use super::reply::{array, bytes, unexpected};
 use crate::model::choices::{Candidate, Choices, Range};
 use crate::model::choosing::Choosing;
+use crate::store::envelope::Envelopes;
 use libswarm_common::error::Result;
 
 /// Returns `None` if no job waits for a choice.
-pub(crate) fn read(reply: &Value) -> Result<Option<Choices>> {
+pub(crate) fn read(reply: &Value, envelopes: Envelopes) -> Result<Option<Choices>> {
     let packed = bytes(reply)?;
     if packed.is_empty() {
         return Ok(None);
@@ -20,7 +21,7 @@ pub(crate) fn read(reply: &Value) -> Result<Option<Choices>> {
         return Err(unexpected("choose"));
     }
     let jobs = (0..unpack.array()? / 2)
-        .map(|_| Ok(waiting_job(String::from_utf8_lossy(unpack.string()?).into_owned(), unpack.string()?)))
+        .map(|_| Ok(waiting_job(String::from_utf8_lossy(unpack.string()?).into_owned(), unpack.string()?, envelopes)))
         .collect::<Result<_>>()?;
     let workers = (0..unpack.array()?).map(|_| read_worker(&mut unpack)).collect::<Result<_>>()?;
     Ok(Some(Choices::new(jobs, workers)))

@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::msgpack::{Unpack, malformed};
 use crate::model::job_event::{JobEvent, JobEventKind};
+use crate::model::payload::ContentType;
+use crate::store::envelope::{Envelopes, ValueKind};
 use libswarm_common::error::{Error, Result, invalid};
 
 /// Values of an event.
@@ -98,7 +100,7 @@ fn empty(at: Position, kind: JobEventKind) -> JobEvent {
 }
 
 /// Reads the packed events of the entry with this id.
-pub(crate) fn read(last: Position, packed: &[u8]) -> Result<Vec<JobEvent>> {
+pub(crate) fn read(last: Position, packed: &[u8], envelopes: Envelopes) -> Result<Vec<JobEvent>> {
     if packed.is_empty() {
         return Ok(Vec::new());
     }
@@ -109,10 +111,10 @@ pub(crate) fn read(last: Position, packed: &[u8]) -> Result<Vec<JobEvent>> {
         .saturating_add(1)
         .checked_sub(count as u64)
         .ok_or_else(|| malformed("an entry has more events than its id"))?;
-    (0..count as u64).map(|index| event(&mut unpack, Position { number: first + index, ms: last.ms })).collect()
+    (0..count as u64).map(|index| event(&mut unpack, Position { number: first + index, ms: last.ms }, envelopes)).collect()
 }
 
-fn event(unpack: &mut Unpack, at: Position) -> Result<JobEvent> {
+fn event(unpack: &mut Unpack, at: Position, envelopes: Envelopes) -> Result<JobEvent> {
     let letter = unpack.text()?;
     let kind = JobEventKind::from_letter(letter).ok_or_else(|| unknown(letter))?;
     let mut event = empty(at, kind);
@@ -123,7 +125,15 @@ fn event(unpack: &mut Unpack, at: Position) -> Result<JobEvent> {
         event.worker = worker.split(':').next().unwrap_or("").to_owned();
     }
     event.reason = text(unpack)?;
-    event.text = text(unpack)?;
+    let what = if kind == JobEventKind::Progress { ValueKind::Progress } else { ValueKind::Error };
+    event.text = match unpack.string()? {
+        // One that was cut cannot be decoded.
+        stored if envelopes.is_sealed(stored) => {
+            let opened = envelopes.open(what, stored, ContentType::Json).map(|text| text.bytes);
+            String::from_utf8_lossy(&opened.unwrap_or_default()).into_owned()
+        }
+        stored => whole(stored),
+    };
     event.due_at = Some(unpack.integer()?).filter(|ms| *ms > 0).map(|ms| time_of(ms as u64));
     event.name = text(unpack)?;
     Ok(event)
@@ -133,12 +143,15 @@ fn unknown(letter: &str) -> Error {
     malformed(format!("`{letter}` is no kind of an event"))
 }
 
-/// A text, without a character that was cut in the middle.
 fn text(unpack: &mut Unpack) -> Result<String> {
-    let bytes = unpack.string()?;
-    Ok(match std::str::from_utf8(bytes) {
+    Ok(whole(unpack.string()?))
+}
+
+/// A text, without a character that was cut in the middle.
+fn whole(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
         Err(error) if error.error_len().is_none() => String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned(),
         Err(_) => String::from_utf8_lossy(bytes).into_owned(),
-    })
+    }
 }

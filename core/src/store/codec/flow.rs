@@ -7,6 +7,7 @@ use super::record::{read_outcome, write_record};
 use super::reply::{bytes, unexpected};
 use crate::model::flow::{FlowInfo, FlowJob, FlowState, Input, InputOutcome, Plan};
 use crate::model::job::Outcome;
+use crate::store::envelope::Envelopes;
 use libswarm_common::error::Result;
 
 /// The limits of one part: jobs and edges, and bytes of records. A single job may exceed the latter.
@@ -51,7 +52,7 @@ impl Writer {
 
 /// Packs the jobs. `requester`: the incarnation that awaits the results of those that are awaited; `ttl_ms`: how long the answer is kept; `now`: the
 /// cluster's time in ms, if it is known.
-pub(crate) fn pack(plan: &Plan, requester: &str, ttl_ms: u64, now: Option<u64>) -> Packed {
+pub(crate) fn pack(plan: &Plan, requester: &str, ttl_ms: u64, now: Option<u64>, envelopes: Envelopes) -> Packed {
     let mut writer = Writer::default();
     for planned in &plan.jobs {
         let job = &planned.job;
@@ -59,7 +60,7 @@ pub(crate) fn pack(plan: &Plan, requester: &str, ttl_ms: u64, now: Option<u64>) 
             write_array(out, 9);
             write_string(out, b"j");
             write_string(out, planned.id.as_bytes());
-            write_record(out, job, if job.awaited { requester } else { "" }, now);
+            write_record(out, job, if job.awaited { requester } else { "" }, now, envelopes);
             write_string(out, planned.node.as_bytes());
             write_integer(out, u64::from(!job.fresh));
             write_signed(out, job.start.as_millis());
@@ -196,7 +197,12 @@ pub(crate) fn pack_nodes(nodes: &[String]) -> Vec<u8> {
 }
 
 /// The outcomes of the first of the inputs; how many there are.
-pub(crate) fn outputs(reply: &Value, list: &[(String, char, String)], all: &mut Vec<Input>) -> Result<usize> {
+pub(crate) fn outputs(
+    reply: &Value,
+    list: &[(String, char, String)],
+    all: &mut Vec<Input>,
+    envelopes: Envelopes,
+) -> Result<usize> {
     let mut unpack = Unpack::new(bytes(reply)?);
     let count = unpack.array()?.min(list.len());
     for (id, letter, _) in &list[..count] {
@@ -206,7 +212,7 @@ pub(crate) fn outputs(reply: &Value, list: &[(String, char, String)], all: &mut 
             'd' => InputOutcome::Deleted,
             'c' if outcome.is_empty() => InputOutcome::Completed(None),
             _ if outcome.is_empty() => InputOutcome::Deleted,
-            _ => match read_outcome(id, outcome)? {
+            _ => match read_outcome(id, outcome, envelopes)? {
                 Outcome::Completed(payload) => InputOutcome::Completed(Some(payload)),
                 Outcome::Failed(failure) => InputOutcome::Failed(failure),
             },

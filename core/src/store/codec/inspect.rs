@@ -12,21 +12,22 @@ use crate::model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Que
 use crate::model::job::{FailureReason, JobFailure, Outcome};
 use crate::model::log::{FailedAttempt, LogLine};
 use crate::model::message::Role;
-use crate::model::payload::Payload;
+use crate::model::payload::{ContentType, Payload};
+use crate::store::envelope::{Envelopes, ValueKind};
 use libswarm_common::error::{Error, ErrorKind, Result};
 
-pub(crate) fn job(reply: &Value) -> Result<Option<JobInfo>> {
+pub(crate) fn job(reply: &Value, envelopes: Envelopes) -> Result<Option<JobInfo>> {
     match bytes(reply)? {
         b"" => Ok(None),
-        packed => read_job(&mut Unpack::new(packed)).map(Some),
+        packed => read_job(&mut Unpack::new(packed), envelopes).map(Some),
     }
 }
 
-pub(crate) fn page(reply: &Value) -> Result<JobPage> {
+pub(crate) fn page(reply: &Value, envelopes: Envelopes) -> Result<JobPage> {
     let mut unpack = Unpack::new(bytes(reply)?);
     let count = unpack.array()?;
     let next = unpack.text()?.to_owned();
-    let jobs = (1..count).map(|_| read_job(&mut unpack)).collect::<Result<_>>()?;
+    let jobs = (1..count).map(|_| read_job(&mut unpack, envelopes)).collect::<Result<_>>()?;
     Ok(JobPage { jobs, next: (!next.is_empty()).then_some(next) })
 }
 
@@ -86,7 +87,7 @@ pub(crate) fn snapshot(reply: &Value) -> Result<Snapshot> {
     })
 }
 
-fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
+fn read_job(unpack: &mut Unpack, envelopes: Envelopes) -> Result<JobInfo> {
     if unpack.array()? != 12 {
         return Err(unexpected("inspect"));
     }
@@ -95,15 +96,20 @@ fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
     let record = unpack.string()?;
     let owner = String::from_utf8_lossy(unpack.string()?);
     let due = unpack.integer()?;
-    let progress = String::from_utf8_lossy(unpack.string()?).into_owned();
-    let (reason, error) = (legible(unpack.string()?), String::from_utf8_lossy(unpack.string()?).into_owned());
+    // What cannot be decoded is left out.
+    let progress = match unpack.string()? {
+        b"" => None,
+        stored => envelopes.open(ValueKind::Progress, stored, ContentType::Json).ok(),
+    };
+    let (reason, error) = (legible(unpack.string()?), envelopes.open_text(ValueKind::Error, unpack.string()?));
     let ended_at = unpack.integer()?;
-    let traceback = String::from_utf8_lossy(unpack.string()?).into_owned();
-    let result = match read_outcome(&id, unpack.string()?) {
+    let traceback = envelopes.open_text(ValueKind::Traceback, unpack.string()?);
+    let outcome = unpack.string()?;
+    let result = match read_outcome(&id, outcome, envelopes) {
         Ok(Outcome::Completed(result)) => Some(result),
         _ => None,
     };
-    let (log, failed_attempts) = read_log(unpack.string()?);
+    let (log, failed_attempts) = read_log(unpack.string()?, envelopes);
     let completed = state == JobState::Completed;
     let mut parts = owner.split(':');
     let fence: u64 = parts.next().and_then(|fence| fence.parse().ok()).unwrap_or(0);
@@ -121,32 +127,35 @@ fn read_job(unpack: &mut Unpack) -> Result<JobInfo> {
         // A fence is the time of the assignment in µs, or a little more.
         assigned_at: (fence > 0).then(|| time(fence / 1000)),
         due_at: (due > 0).then(|| time(due as u64)),
-        progress: (!progress.is_empty()).then_some(progress),
+        progress: progress.map(|progress| String::from_utf8_lossy(&progress.bytes).into_owned()),
         failure,
         completed_at: ended_at.filter(|_| completed),
-        result_omitted: completed && result.is_none(),
+        result_omitted: completed && outcome.is_empty(),
         result,
         log,
         failed_attempts,
-        ..waiting_job(id, record)
+        ..waiting_job(id, record, envelopes)
     })
 }
 
 /// Reads a job from its record. A job that is being deleted has no record; of a damaged record, the readable part is returned.
-pub(crate) fn waiting_job(id: String, record: &[u8]) -> JobInfo {
-    let (head, payload) = split_record(record).unwrap_or_default();
+pub(crate) fn waiting_job(id: String, record: &[u8], envelopes: Envelopes) -> JobInfo {
+    let (head, stored) = split_record(record).unwrap_or_default();
+    let checkpoint = head.checkpoint(envelopes).ok().flatten();
+    let payload = envelopes.open(ValueKind::Payload, stored, head.content_type);
     let extras = head.extras.unwrap_or_default();
     JobInfo {
         id,
         state: JobState::Waiting,
-        payload: Payload { bytes: payload.to_vec(), content_type: head.content_type },
+        payload_encoded: payload.is_err(),
+        payload: payload.unwrap_or_else(|_| Payload::bytes(stored)),
         priority: extras.priority,
         task: extras.task,
         resource: extras.resource,
         group: extras.group,
         limits: extras.limits.into_iter().map(|limit| limit.name).collect(),
         headers: extras.headers,
-        checkpoint: extras.checkpoint,
+        checkpoint,
         attempt: head.failed_attempts + 1,
         retries: extras.retries,
         crashes: head.crashes,
@@ -166,35 +175,42 @@ pub(crate) fn waiting_job(id: String, record: &[u8]) -> JobInfo {
 
 /// Reads a log: lines, `<fence>:<number>:<time in ms>:<text>` each, and attempts, `<fence>:<reason>:<time in ms>:<incarnation>:<error text>`. Those that
 /// are damaged are left out.
-fn read_log(packed: &[u8]) -> (Vec<LogLine>, Vec<FailedAttempt>) {
+fn read_log(packed: &[u8], envelopes: Envelopes) -> (Vec<LogLine>, Vec<FailedAttempt>) {
     let mut unpack = Unpack::new(packed);
     let count = if packed.is_empty() { 0 } else { unpack.array().unwrap_or(0) };
     let (mut lines, mut attempts) = (Vec::new(), Vec::new());
     for entry in (0..count).map_while(|_| unpack.string().ok()) {
-        let entry = String::from_utf8_lossy(entry);
-        if let Some(attempt) = read_attempt(&entry) {
+        if let Some(attempt) = read_attempt(entry, envelopes) {
             attempts.push(attempt);
-        } else if let Some(line) = read_line(&entry) {
+        } else if let Some(line) = read_line(entry, envelopes) {
             lines.push(line);
         }
     }
     (lines, attempts)
 }
 
-fn read_line(entry: &str) -> Option<LogLine> {
-    let mut parts = entry.splitn(4, ':').skip(2);
-    let at = parts.next()?.parse().ok()?;
-    Some(LogLine { time: time(at), text: parts.next()?.to_owned() })
+fn read_line(entry: &[u8], envelopes: Envelopes) -> Option<LogLine> {
+    let mut parts = entry.splitn(4, |byte| *byte == b':').skip(2);
+    let at = ascii(parts.next()?)?.parse().ok()?;
+    Some(LogLine { time: time(at), text: envelopes.open_text(ValueKind::Log, parts.next()?) })
 }
 
-fn read_attempt(entry: &str) -> Option<FailedAttempt> {
-    let mut parts = entry.splitn(5, ':');
-    let fence: u64 = parts.next()?.parse().ok()?;
-    let reason = parts.next().filter(|reason| reason.starts_with(|letter: char| letter.is_ascii_lowercase()))?;
-    let failed_at = time(parts.next()?.parse().ok()?);
-    let (holder, error) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+fn read_attempt(entry: &[u8], envelopes: Envelopes) -> Option<FailedAttempt> {
+    let mut parts = entry.splitn(5, |byte| *byte == b':');
+    let fence: u64 = ascii(parts.next()?)?.parse().ok()?;
+    let reason = ascii(parts.next()?)?.to_owned();
+    if !reason.starts_with(|letter: char| letter.is_ascii_lowercase()) {
+        return None;
+    }
+    let failed_at = time(ascii(parts.next()?)?.parse().ok()?);
+    let holder = ascii(parts.next()?)?.to_owned();
+    let error = envelopes.open_text(ValueKind::Error, parts.next()?);
     // A fence is the time of the assignment in µs, or a little more.
-    Some(FailedAttempt { fence, holder, reason: reason.to_owned(), error, assigned_at: time(fence / 1000), failed_at })
+    Some(FailedAttempt { fence, holder, reason, error, assigned_at: time(fence / 1000), failed_at })
+}
+
+fn ascii(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
 }
 
 fn read_member(unpack: &mut Unpack) -> Result<MemberInfo> {

@@ -6,6 +6,7 @@ use super::msgpack::{Unpack, write_array, write_integer, write_string};
 use super::reply::{bytes, read_id, unexpected};
 use crate::model::message::{Change, Kind, MemberRef, MessageData, Receipt, Role};
 use crate::model::payload::{ContentType, Payload};
+use crate::store::envelope::{Envelopes, ValueKind};
 use libswarm_common::error::Result;
 
 /// The kind of an address (see `lua/lib/registry.lua`) and its name.
@@ -13,7 +14,17 @@ pub(crate) type Address = (char, String);
 
 /// Array of kind, number, number of the message to which this one replies, id of the sender in all its incarnations, incarnation, name, group,
 /// host, pid, 1 if the payload is bytes and not JSON, payload.
-pub(crate) fn write_blob(kind: Kind, number: u64, about: u64, sender: &str, from: &MemberRef, payload: &Payload) -> Vec<u8> {
+pub(crate) fn write_blob(
+    kind: Kind,
+    number: u64,
+    about: u64,
+    sender: &str,
+    from: &MemberRef,
+    payload: &Payload,
+    envelopes: Envelopes,
+) -> Vec<u8> {
+    let sealed = value_of(kind).and_then(|value| envelopes.seal(value, &payload.bytes, payload.content_type));
+
     let mut out = Vec::with_capacity(payload.bytes.len() + 160);
     write_array(&mut out, 11);
     for number in [kind as u64, number, about] {
@@ -23,12 +34,21 @@ pub(crate) fn write_blob(kind: Kind, number: u64, about: u64, sender: &str, from
         write_string(&mut out, text.as_bytes());
     }
     write_integer(&mut out, u64::from(from.pid));
-    write_integer(&mut out, u64::from(payload.content_type == ContentType::Bytes));
-    write_string(&mut out, &payload.bytes);
+    write_integer(&mut out, u64::from(sealed.is_none() && payload.content_type == ContentType::Bytes));
+    write_string(&mut out, sealed.as_ref().unwrap_or(&payload.bytes));
     out
 }
 
-pub(crate) fn read_blob(blob: &[u8]) -> Result<MessageData> {
+/// What the payload of a message is; `None` if it is none of a program.
+fn value_of(kind: Kind) -> Option<ValueKind> {
+    match kind {
+        Kind::Message | Kind::Acknowledged | Kind::Request => Some(ValueKind::Message),
+        Kind::Reply => Some(ValueKind::Reply),
+        Kind::Acknowledgement | Kind::Confirmation | Kind::Kill => None,
+    }
+}
+
+pub(crate) fn read_blob(blob: &[u8], envelopes: Envelopes) -> Result<MessageData> {
     let mut unpack = Unpack::new(blob);
     if unpack.array()? != 11 {
         return Err(unexpected("an inbox"));
@@ -39,7 +59,12 @@ pub(crate) fn read_blob(blob: &[u8]) -> Result<MessageData> {
     let mut from = read_from(&mut unpack)?;
     from.pid = unpack.integer()? as u32;
     let content_type = if unpack.integer()? == 1 { ContentType::Bytes } else { ContentType::Json };
-    let payload = Payload { bytes: unpack.string()?.to_vec(), content_type };
+    let payload = match value_of(kind) {
+        Some(value) => envelopes
+            .open(value, unpack.string()?, content_type)
+            .map_err(|error| error.context(format_args!("a message of member `{}` was dropped", from.incarnation)))?,
+        None => Payload { bytes: unpack.string()?.to_vec(), content_type },
+    };
     Ok(MessageData { kind, number, about, sender, from, payload })
 }
 

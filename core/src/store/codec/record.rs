@@ -6,7 +6,9 @@
 //! JSON; 2 the result is kept; 4 crashes follow; 8 extras follow; 16 scripts must process some of the extras when the job is assigned;
 //! 32 the job is a suspect, because more workers than allowed crashed in a row while they ran it and others; 64 a resource follows, which scripts
 //! read without unpacking extras; 128 the time from which it waits follows the payload. Extras are a msgpack map of the options that are set, under the letters below.
+//! Payloads, results, checkpoints and errors may be in an envelope; see `store/envelope.rs`.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use super::msgpack::{Unpack, malformed, write_array, write_integer, write_map, write_signed, write_string, write_string_length};
@@ -15,6 +17,7 @@ use crate::model::job_options::{DEFAULT_RESULT_TTL, Extras, MAX_EXTRAS, NewJob, 
 use crate::model::limit::JobLimit;
 use crate::model::payload::{ContentType, Payload};
 use crate::model::unique::{ON_CONFLICT, OnConflict, Unique, Until, longest_wait};
+use crate::store::envelope::{Envelopes, ValueKind};
 use libswarm_common::backoff::{Backoff, Growth};
 use libswarm_common::error::{Error, ErrorKind, Result};
 use libswarm_common::id::check_name;
@@ -31,9 +34,11 @@ const TIMED: u8 = 128;
 const TIME: usize = 6;
 
 /// Appends the record as a msgpack string. `now`: the cluster's time in ms, if it is known.
-pub(crate) fn write_record(out: &mut Vec<u8>, job: &NewJob, requester: &str, now: Option<u64>) {
-    let mut flags = if job.payload.content_type == ContentType::Bytes { BYTES } else { 0 };
-    let mut length = 1 + job.payload.bytes.len();
+pub(crate) fn write_record(out: &mut Vec<u8>, job: &NewJob, requester: &str, now: Option<u64>, envelopes: Envelopes) {
+    let sealed = envelopes.seal(ValueKind::Payload, &job.payload.bytes, job.payload.content_type);
+    let mut flags = if sealed.is_none() && job.payload.content_type == ContentType::Bytes { BYTES } else { 0 };
+    let payload = sealed.as_ref().unwrap_or(&job.payload.bytes);
+    let mut length = 1 + payload.len();
     if job.result {
         flags |= RESULT;
         length += 5 + requester.len();
@@ -73,7 +78,7 @@ pub(crate) fn write_record(out: &mut Vec<u8>, job: &NewJob, requester: &str, now
         out.extend_from_slice(&(extras.len() as u16).to_be_bytes());
         out.extend_from_slice(&extras);
     }
-    out.extend_from_slice(&job.payload.bytes);
+    out.extend_from_slice(payload);
     if let Some(time) = waits_from {
         out.extend_from_slice(&time.to_be_bytes()[8 - TIME..]);
     }
@@ -99,6 +104,18 @@ pub(crate) struct Head {
     pub(crate) result: Option<ResultWanted>,
     pub(crate) extras: Option<Box<Extras>>,
     pub(crate) waits_from: Option<u64>,
+    /// As it is stored; empty if there is none.
+    checkpoint: Vec<u8>,
+}
+
+impl Head {
+    pub(crate) fn checkpoint(&self, envelopes: Envelopes) -> Result<Option<String>> {
+        if self.checkpoint.is_empty() {
+            return Ok(None);
+        }
+        let opened = envelopes.open(ValueKind::Checkpoint, &self.checkpoint, ContentType::Json)?;
+        String::from_utf8(opened.bytes).map(Some).map_err(malformed)
+    }
 }
 
 /// Splits a record into its head and its payload; `None` if it does not have the format of this protocol.
@@ -132,7 +149,8 @@ pub(crate) fn split_record(record: &[u8]) -> Option<(Head, &[u8])> {
         let (fixed, after) = rest.split_at_checked(3)?;
         let (extras, after) = after.split_at_checked(usize::from(u16::from_be_bytes([fixed[1], fixed[2]])))?;
         head.failed_attempts = u32::from(fixed[0]);
-        head.extras = Some(Box::new(read_extras(extras).ok()?));
+        let (extras, checkpoint) = read_extras(extras).ok()?;
+        (head.extras, head.checkpoint) = (Some(Box::new(extras)), checkpoint.to_vec());
         rest = after;
     }
     if flags & TIMED != 0 {
@@ -147,10 +165,13 @@ pub(crate) fn split_record(record: &[u8]) -> Option<(Head, &[u8])> {
 }
 
 /// Reads a record.
-pub(crate) fn read_record(id: &str, fence: u64, record: &[u8]) -> Result<JobData> {
+pub(crate) fn read_record(id: &str, fence: u64, record: &[u8], envelopes: Envelopes) -> Result<JobData> {
     let corrupt = || Error::new(ErrorKind::StoreCorrupt, format!("the record of job `{id}` is not one this protocol writes"));
-    let (head, payload) = split_record(record).ok_or_else(corrupt)?;
-    let mut job = JobData::new(id.to_owned(), Payload { bytes: payload.to_vec(), content_type: head.content_type }, fence);
+    let (mut head, payload) = split_record(record).ok_or_else(corrupt)?;
+    if let Some(checkpoint) = head.checkpoint(envelopes)? {
+        head.extras.get_or_insert_default().checkpoint = Some(checkpoint);
+    }
+    let mut job = JobData::new(id.to_owned(), envelopes.open(ValueKind::Payload, payload, head.content_type)?, fence);
     (job.crashes, job.failed_attempts, job.suspect) = (head.crashes, head.failed_attempts, head.suspect);
     (job.result, job.extras, job.waits_from) = (head.result, head.extras, head.waits_from);
     Ok(job)
@@ -292,9 +313,10 @@ fn read_unique(unpack: &mut Unpack<'_>, extras: &mut Extras) -> Result<()> {
     Ok(())
 }
 
-fn read_extras(packed: &[u8]) -> Result<Extras> {
+/// The options, and the checkpoint as it is stored.
+fn read_extras(packed: &[u8]) -> Result<(Extras, &[u8])> {
     let mut unpack = Unpack::new(packed);
-    let mut extras = Extras::default();
+    let (mut extras, mut checkpoint) = (Extras::default(), &[][..]);
     for _ in 0..unpack.map()? {
         let name = unpack.text()?;
         let millis =
@@ -354,7 +376,7 @@ fn read_extras(packed: &[u8]) -> Result<Extras> {
                 extras.node.flow = unpack.text()?.to_owned();
                 extras.node.watched = unpack.integer()? == 1;
             }
-            "c" => extras.checkpoint = Some(unpack.text()?.to_owned()),
+            "c" => checkpoint = unpack.string()?,
             "r" => extras.keep = Some(millis(&mut unpack)?),
             "j" => extras.logged = unpack.integer()? == 1,
             other => return Err(malformed(format!("`{other}` is no option of a job"))),
@@ -362,7 +384,7 @@ fn read_extras(packed: &[u8]) -> Result<Extras> {
     }
     // The same checks as when a job is added: no value out of its bounds is used in calculations.
     extras.check().map_err(|error| malformed(error.message()))?;
-    Ok(extras)
+    Ok((extras, checkpoint))
 }
 
 /// An outcome as it is stored and sent: `j` JSON, `b` bytes, `f` reason, newline, message; `d` deleted.
@@ -373,15 +395,30 @@ pub(crate) fn write_outcome(payload: &Payload) -> Vec<u8> {
     out
 }
 
+/// An outcome of [`write_outcome`] as it is stored.
+pub(crate) fn seal_outcome<'a>(outcome: &'a [u8], envelopes: Envelopes) -> Cow<'a, [u8]> {
+    let Some((letter, result)) = outcome.split_first() else { return outcome.into() };
+    let content_type = if *letter == b'b' { ContentType::Bytes } else { ContentType::Json };
+    match envelopes.seal(ValueKind::Result, result, content_type) {
+        Some(sealed) => [b"j", &sealed[..]].concat().into(),
+        None => outcome.into(),
+    }
+}
+
 /// Reads an outcome of job `id`.
-pub(crate) fn read_outcome(id: &str, bytes: &[u8]) -> Result<Outcome> {
+pub(crate) fn read_outcome(id: &str, bytes: &[u8], envelopes: Envelopes) -> Result<Outcome> {
+    let result = |stored, content_type| {
+        let result = envelopes.open(ValueKind::Result, stored, content_type);
+        result.map(Outcome::Completed).map_err(|error| error.context(format_args!("job `{id}`")))
+    };
     match bytes.split_first() {
-        Some((b'j', rest)) => Ok(Outcome::Completed(Payload { bytes: rest.to_vec(), content_type: ContentType::Json })),
-        Some((b'b', rest)) => Ok(Outcome::Completed(Payload { bytes: rest.to_vec(), content_type: ContentType::Bytes })),
+        Some((b'j', rest)) => result(rest, ContentType::Json),
+        Some((b'b', rest)) => result(rest, ContentType::Bytes),
         Some((b'f', rest)) => {
-            let text = String::from_utf8_lossy(rest);
-            let (reason, message) = text.split_once('\n').unwrap_or((&text, ""));
-            Ok(Outcome::Failed(Failure { reason: FailureReason::from_name(reason), message: message.to_owned() }))
+            let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+            let message = envelopes.open_text(ValueKind::Error, rest.get(end + 1..).unwrap_or_default());
+            let reason = FailureReason::from_name(&String::from_utf8_lossy(&rest[..end]));
+            Ok(Outcome::Failed(Failure { reason, message }))
         }
         Some((b'd', _)) => Err(Error::new(ErrorKind::JobDeleted, format!("job `{id}` was deleted"))),
         _ => Err(Error::new(ErrorKind::StoreCorrupt, format!("the result of job `{id}` is not one this protocol writes"))),
@@ -395,8 +432,8 @@ mod tests {
 
     fn round_trip(job: &NewJob, requester: &str) -> JobData {
         let mut out = Vec::new();
-        write_record(&mut out, job, requester, None);
-        read_record("id", 7, Unpack::new(&out).string().unwrap()).unwrap()
+        write_record(&mut out, job, requester, None, Envelopes::NONE);
+        read_record("id", 7, Unpack::new(&out).string().unwrap(), Envelopes::NONE).unwrap()
     }
 
     #[test]
@@ -467,7 +504,7 @@ mod tests {
             })
         };
         for sound in [field("p", 1 << 53), field("n", 200), field("e", 1), backoff([1, 0, 31_536_000_000, 1000])] {
-            let job = read_record("id", 1, &sound).unwrap();
+            let job = read_record("id", 1, &sound, Envelopes::NONE).unwrap();
             assert!(job.extras.unwrap().backoff.unwrap_or_default().pause(255) <= YEAR);
         }
         let (least, most) = (i64::MIN, i64::MAX);
@@ -514,7 +551,7 @@ mod tests {
             }));
         }
         for bytes in damaged {
-            assert_eq!(read_record("id", 1, &bytes).unwrap_err().kind(), ErrorKind::StoreCorrupt, "{bytes:?}");
+            assert_eq!(read_record("id", 1, &bytes, Envelopes::NONE).unwrap_err().kind(), ErrorKind::StoreCorrupt, "{bytes:?}");
         }
     }
 
@@ -531,7 +568,7 @@ mod tests {
             &[2, 0, 0, 0, 1, 9, b'a'],
             &[2, 0, 0, 0, 1, 1, 0xff],
         ] {
-            assert_eq!(read_record("id", 1, bytes).unwrap_err().kind(), ErrorKind::StoreCorrupt, "{bytes:?}");
+            assert_eq!(read_record("id", 1, bytes, Envelopes::NONE).unwrap_err().kind(), ErrorKind::StoreCorrupt, "{bytes:?}");
         }
         for bytes in [&b""[..], &[0xc0], &[0xa5, b'a'], &[0xdb, 0xff, 0xff, 0xff, 0xff]] {
             assert_eq!(Unpack::new(bytes).string().unwrap_err().kind(), ErrorKind::StoreCorrupt, "{bytes:?}");

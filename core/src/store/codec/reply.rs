@@ -5,15 +5,16 @@ use std::time::Duration;
 use redis::Value;
 
 use super::msgpack::Unpack;
-use super::record::read_record;
+use super::record::{read_record, split_record};
 use super::slots::Wanted;
 use crate::model::health::Stats;
 use crate::model::job::JobData;
 use crate::model::orders::Orders;
+use crate::store::envelope::Envelopes;
 use libswarm_common::error::{Error, ErrorKind, Result};
 use libswarm_common::id::check_name;
 
-/// A job assigned to a member. If its record or its id is unreadable, only its id and fence are known.
+/// A job assigned to a member. If its record or its id is unreadable, or its payload cannot be decoded, it is not run.
 pub(crate) type Assigned = std::result::Result<JobData, Unreadable>;
 
 #[derive(Debug)]
@@ -22,6 +23,9 @@ pub(crate) struct Unreadable {
     pub(crate) id: Vec<u8>,
     pub(crate) fence: u64,
     pub(crate) error: Error,
+    /// Its priority and task, if only its payload cannot be decoded.
+    pub(crate) priority: i64,
+    pub(crate) task: String,
 }
 
 /// The reply of `sync`.
@@ -117,7 +121,7 @@ pub(crate) fn joined(reply: Value) -> Result<Joined> {
     }
 }
 
-pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
+pub(crate) fn synced(reply: Value, envelopes: Envelopes) -> Result<SyncReply> {
     let mut parts = array(reply)?;
     match parts.as_mut_slice() {
         [Value::Int(1)] => Ok(SyncReply::UnknownMember),
@@ -137,10 +141,10 @@ pub(crate) fn synced(reply: Value) -> Result<SyncReply> {
             let mut given = Vec::new();
             match jobs {
                 Value::Nil => {}
-                Value::BulkString(blob) => read_jobs(blob, &mut given)?,
+                Value::BulkString(blob) => read_jobs(blob, &mut given, envelopes)?,
                 Value::Array(blobs) => {
                     for blob in blobs {
-                        read_jobs(bytes(blob)?, &mut given)?;
+                        read_jobs(bytes(blob)?, &mut given, envelopes)?;
                     }
                 }
                 _ => return Err(unexpected("sync")),
@@ -207,15 +211,18 @@ pub(crate) fn added(reply: Value) -> Result<AddReply> {
 }
 
 /// Jobs of one message: the fence of the first, then the id and the record of each.
-pub(crate) fn read_jobs(blob: &[u8], given: &mut Vec<Assigned>) -> Result<()> {
+pub(crate) fn read_jobs(blob: &[u8], given: &mut Vec<Assigned>, envelopes: Envelopes) -> Result<()> {
     let mut unpack = Unpack::new(blob);
     let length = unpack.array()?;
     let fence = unpack.integer()? as u64;
     for position in 0..(length.saturating_sub(1) / 2) as u64 {
         let (id, record) = (unpack.string()?, unpack.string()?);
         let fence = fence.saturating_add(position);
-        let job = read_id(id).and_then(|id| read_record(id, fence, record));
-        given.push(job.map_err(|error| Unreadable { id: id.to_vec(), fence, error }));
+        let job = read_id(id).and_then(|id| read_record(id, fence, record, envelopes));
+        given.push(job.map_err(|error| {
+            let extras = split_record(record).and_then(|(head, _)| head.extras).unwrap_or_default();
+            Unreadable { id: id.to_vec(), fence, error, priority: extras.priority, task: extras.task }
+        }));
     }
     Ok(())
 }
@@ -292,7 +299,7 @@ mod tests {
             write_string(&mut blob, b"\x01payload");
         }
         let mut given = Vec::new();
-        read_jobs(&blob, &mut given).unwrap();
+        read_jobs(&blob, &mut given, Envelopes::NONE).unwrap();
         let seen: Vec<_> = given
             .iter()
             .map(|job| match job {

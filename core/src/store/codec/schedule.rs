@@ -8,6 +8,7 @@ use super::reply::{array, bytes, unexpected};
 use super::slots::Wanted;
 use crate::model::job_options::NewJob;
 use crate::model::schedule::{Schedule, ScheduleInfo, SchedulePage, Scheduled, Timing};
+use crate::store::envelope::Envelopes;
 use libswarm_common::error::Result;
 
 /// The answer to a schedule that was set, and what is to be computed for it.
@@ -44,10 +45,10 @@ pub(crate) fn pack_route(job: &NewJob) -> Vec<u8> {
     out
 }
 
-/// The record of the jobs of a schedule.
-pub(crate) fn record_of(job: &NewJob) -> Result<Vec<u8>> {
+/// The record of the jobs of a schedule, the same for the same job: scripts compare it with the one before.
+pub(crate) fn record_of(job: &NewJob, envelopes: Envelopes) -> Result<Vec<u8>> {
     let mut packed = Vec::new();
-    write_record(&mut packed, job, "", None);
+    write_record(&mut packed, job, "", None, envelopes.repeatable());
     Ok(Unpack::new(&packed).string()?.to_vec())
 }
 

@@ -27,6 +27,7 @@ use crate::model::payload::Payload;
 use crate::model::unique::{Unique, Until};
 use crate::store::codec::msgpack::{Unpack, write_array, write_string};
 use crate::store::codec::record::read_record;
+use crate::store::envelope::Envelopes;
 use crate::store::script::Scripts;
 use crate::store::*;
 use crate::worker::batch::Batch;
@@ -381,7 +382,7 @@ impl World {
         adds.push(Submission::new(jobs.clone(), Box::new(|_| ())));
         let member = self.members.get_mut(&inc).unwrap();
         member.batches += 1;
-        let batch = adds.next_batch(&inc, member.batches, None, &mut self.ids).unwrap();
+        let batch = adds.next_batch(&inc, member.batches, None, &mut self.ids, Envelopes::NONE).unwrap();
         let ids = added_ids(&batch.call.jobs);
         member.adds.push(batch.call.clone());
         let answer = self.send_add(&batch.call).await;
@@ -431,7 +432,7 @@ impl World {
                 continue;
             }
             let fence = if self.random.random_bool(0.03) { fence - 1 } else { fence };
-            let job = Arc::new(read_record(&id, fence, &record).unwrap());
+            let job = Arc::new(read_record(&id, fence, &record, Envelopes::NONE).unwrap());
             let finish = match self.random.random_range(0..10) {
                 0..5 => Finish::Complete(Payload::bytes("r")),
                 5..7 => Finish::Fail("no".into()),
@@ -445,7 +446,7 @@ impl World {
         let credit: u64 = if self.random.random_bool(0.5) { self.random.random_range(0..5) } else { 0 };
         let withdraw = self.random.random_bool(0.03);
         let measured = batch.pack_measures();
-        let (ended, _) = batch.pack(&inc);
+        let (ended, _) = batch.pack(&inc, Envelopes::NONE);
         if ended.is_empty() && credit == 0 && !withdraw {
             return self.idle_round_of(inc).await;
         }

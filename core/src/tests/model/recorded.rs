@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::snapshot::{Place, Snapshot};
 use crate::model::job_event::{JobEvent, JobEventKind};
 use crate::store::codec::events::{self, EventEntry, Position};
+use crate::store::envelope::Envelopes;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 enum State {
@@ -64,7 +65,7 @@ impl Recorded {
             redis::cmd("XRANGE").arg("{t}:events").arg(format!("({}", self.at)).arg("+").query(connection).unwrap();
         for (id, fields) in entries {
             let last = Position::of_id(&id).unwrap();
-            let entry = EventEntry { last, events: events::read(last, &fields[1]).unwrap() };
+            let entry = EventEntry { last, events: events::read(last, &fields[1], Envelopes::NONE).unwrap() };
             if self.at != Position::START && entry.first() != self.at.number + 1 {
                 return Err(format!("events are missing between {} and {last}", self.at));
             }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use redis::{FromRedisValue, Value, from_redis_value};
 
 use crate::store::codec::record::split_record;
+use crate::store::envelope::Envelopes;
 use crate::store::inbox::{self, Entry};
 
 /// Where a job is.
@@ -215,7 +216,7 @@ impl Snapshot {
             for mut entry in sent {
                 let entry: Vec<Vec<u8>> = read(&mut entry);
                 let [kind, blob] = entry.as_slice() else { panic!("an entry says one thing") };
-                if let Entry::Jobs(jobs) = inbox::parse(kind, blob).unwrap() {
+                if let Entry::Jobs(jobs) = inbox::parse(kind, blob, Envelopes::NONE).unwrap() {
                     for job in jobs {
                         let job = job.unwrap();
                         found.notified.insert((inc.clone(), job.id, job.fence));

@@ -25,8 +25,8 @@ history.set = {
   ages = rare_keys.completed_until,
   due = due_entries.COMPLETED,
 }
--- The longest outcome that is kept: a letter and the result.
-local MAX_OUTCOME = 65537
+-- The longest outcome that is kept: a letter and the result, which may be in an envelope (see envelope.rs).
+local MAX_OUTCOME, MAX_ENVELOPE, MARK = 65537, 128, 254
 
 function history.forget(ids)
   kept.remove(history.set, ids)
@@ -46,7 +46,8 @@ end
 
 -- The entry of a completed job.
 local function entry_of(job, extra)
-  local outcome = #job.outcome <= MAX_OUTCOME and job.outcome or ''
+  local most = string.byte(job.outcome, 2) == MARK and MAX_OUTCOME + MAX_ENVELOPE or MAX_OUTCOME
+  local outcome = #job.outcome <= most and job.outcome or ''
   return cmsgpack.pack({ job.record, outcome, clock.wall, job.owner, extra and extra.logged and logs().take(job.id) or nil })
 end
 

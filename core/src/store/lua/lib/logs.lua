@@ -16,6 +16,8 @@ local MAX_LINES = 100
 -- The longest error text of an attempt, in bytes.
 local MAX_TEXT = 1024
 local CUT = '…'
+-- The first byte of a text that is compressed or encrypted.
+local ENVELOPE = 254
 
 local function push(key, lines)
   local excess = call('RPUSH', key, unpack(lines)) - MAX_LINES
@@ -74,6 +76,9 @@ end
 local function cut(text)
   if #text <= MAX_TEXT then
     return text
+  elseif string.byte(text) == ENVELOPE then
+    -- A part of an encrypted text cannot be read.
+    return ''
   end
   return string.gsub(string.sub(text, 1, MAX_TEXT - #CUT), '[\192-\255][\128-\191]*$', '') .. CUT
 end
