@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prepares a checkout for building and testing: checks the toolchains, installs missing system tools (only as root, only with
 # apt), makes .venv with the pinned Python tools and installs the Node tools. Quick when there is nothing to do. With --browser it
-# wants Chromium, too.
+# wants Chromium, too; with --package it installs the tools of `make package`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -66,3 +66,5 @@ if [ -f "$node_lock" ] && ! cmp -s "$node_lock" bindings/node/node_modules/.inst
   (cd bindings/node && npm install --no-save --no-audit --no-fund --loglevel=error)
   cp "$node_lock" bindings/node/node_modules/.installed-lock.json
 fi
+
+if [ "${1:-}" = --package ]; then scripts/package/setup.sh; fi
