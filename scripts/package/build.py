@@ -16,8 +16,8 @@ import c_archive
 import crates
 import npm
 import wheels
-from elftools.elf.elffile import ELFFile  # type: ignore[import-untyped]
-from elftools.elf.gnuversions import GNUVerNeedSection  # type: ignore[import-untyped]
+from elftools.elf.elffile import ELFFile  # type: ignore[import-not-found]
+from elftools.elf.gnuversions import GNUVerNeedSection  # type: ignore[import-not-found]
 from targets import TARGETS, Target
 from toolchain import ROOT, TARGET, built, compile_all, has_std
 
@@ -30,7 +30,7 @@ GLIBC = (2, 17)
 
 def glibc_needed(path: Path) -> tuple[int, ...]:
     """The newest version of glibc's symbols that it uses."""
-    found = [(0,)]
+    found: list[tuple[int, ...]] = [(0,)]
     with path.open("rb") as file:
         for section in ELFFile(file).iter_sections():
             if isinstance(section, GNUVerNeedSection):

@@ -70,4 +70,4 @@ def strip_archive(path: Path, to: Path) -> None:
     """Without the debug information of Rust's standard library, for any machine."""
     sysroot = Path(subprocess.run(["rustc", "--print", "sysroot"], capture_output=True, text=True, check=True).stdout.strip())
     (tool,) = sysroot.glob("lib/rustlib/*/bin/rust-objcopy")
-    subprocess.run([tool, "--strip-debug", path, to], check=True)
+    subprocess.run([tool, "--strip-debug", path, to], check=True, env=os.environ | {"LD_LIBRARY_PATH": str(sysroot / "lib")})

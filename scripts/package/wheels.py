@@ -1,6 +1,6 @@
 """The wheel and the source archive of the Python package.
 
-The module is compiled together with the other libraries, because a build by maturin alone would compile most of them again. maturin
+The module is compiled with the other libraries, because a build by maturin alone would compile most of them again. maturin
 writes the metadata. auditwheel checks the platform tag against the symbols and libraries that the module needs, abi3audit the tag
 of Python's stable ABI.
 """
@@ -30,7 +30,7 @@ def wheel(target: Target, version: str, out: Path, documents: dict[str, str]) ->
         scripts.mkdir(parents=True)
         shutil.copy2(built(target) / "swarm", scripts / "swarm")
 
-        command = [
+        command: list[str | Path] = [
             _MATURIN,
             "pep517",
             "write-dist-info",
@@ -54,7 +54,7 @@ def wheel(target: Target, version: str, out: Path, documents: dict[str, str]) ->
 
 
 def _audit(path: Path, target: Target) -> None:
-    subprocess.run([TOOLS / "abi3audit", "--strict", "--summary", path], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([TOOLS / "abi3audit", "--strict", "--summary", path], check=True, capture_output=True)
     # The newest of the tags covers the others, which are older names of the same.
     shown = subprocess.run([TOOLS / "auditwheel", "show", path], check=True, capture_output=True, text=True).stdout
     found = re.search(r'following platform tag:\s*"([^"]+)"', shown)

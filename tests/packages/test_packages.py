@@ -1,38 +1,21 @@
 """What packages are made from agrees: versions, metadata, and the files of pkg-config and CMake."""
 
-import importlib.util
 import json
 import os
 import re
 import shutil
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import crates
 import pytest
+from targets import TARGETS
 
 ROOT = Path(__file__).resolve().parents[2]
 CARGO = tomllib.loads((ROOT / "Cargo.toml").read_text())
 VERSION = CARGO["workspace"]["package"]["version"]
-
-
-def script(name: str) -> ModuleType:
-    """A program of `scripts`, as a module."""
-    path = ROOT / "scripts" / name
-    sys.path.insert(0, str(path.parent))
-    try:
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[path.stem] = module
-        spec.loader.exec_module(module)
-        return module
-    finally:
-        sys.path.remove(str(path.parent))
 
 
 def test_every_file_has_the_version_of_the_workspace() -> None:
@@ -84,17 +67,16 @@ def test_packages_name_the_same_licence_and_description() -> None:
 
 
 def test_the_node_loader_knows_the_packages_that_are_built() -> None:
-    targets = script("package/targets.py").TARGETS
     platforms = (ROOT / "bindings/node/lib/platform.js").read_text()
     found = re.search(r"const PACKAGED = (\[.*\]);", platforms)
     assert found is not None
-    assert sorted(json.loads(found.group(1))) == sorted(targets)
+    assert sorted(json.loads(found.group(1))) == sorted(TARGETS)
     loader = (ROOT / "bindings/node/lib/native.js").read_text()
-    assert sorted(re.findall(r'require\("assemblage-(.*)"\)', loader)) == sorted(targets)
+    assert sorted(re.findall(r'require\("assemblage-(.*)"\)', loader)) == sorted(TARGETS)
 
 
 def test_each_platform_package_says_where_it_installs() -> None:
-    for target in script("package/targets.py").TARGETS.values():
+    for target in TARGETS.values():
         system, processor, libc = target.node
         assert target.name == f"{system}-{processor}-{'gnu' if libc == 'glibc' else libc}"
         assert target.triple.startswith({"x64": "x86_64", "arm64": "aarch64"}[processor])
@@ -132,9 +114,7 @@ def test_the_c_package_works_from_any_folder(installed: Path, tmp_path: Path) ->
 
 
 def test_the_bill_of_materials_and_the_licences_cover_every_crate() -> None:
-    targets = script("package/targets.py").TARGETS
-    crates = script("package/crates.py")
-    found = crates.linked([target.triple for target in targets.values()])
+    found = crates.linked([target.triple for target in TARGETS.values()])
     names = {crate.name for crate in found}
     assert {"tokio", "rustls", "ring", "redis", "pyo3", "napi", "clap"} <= names
     assert not {"cbindgen", "proptest", "napi-build"} & names, "what builds and tests is not shipped"

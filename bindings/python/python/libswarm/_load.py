@@ -23,7 +23,7 @@ def _tag() -> str | None:
     if sys.platform != "linux" or machine is None:
         return None
     musl = "musl" in str(sysconfig.get_config_var("HOST_GNU_TYPE")) or "musl" in str(sysconfig.get_config_var("SOABI"))
-    return f"musllinux_1_2_{machine}" if musl else f"manylinux_2_17_{machine}.manylinux2014_{machine}"
+    return f"musllinux_1_2_{machine}" if musl else f"manylinux2014_{machine}.manylinux_2_17_{machine}"
 
 
 def _version() -> str:
