@@ -139,7 +139,7 @@ public-api: setup ## Write the committed list of the public Rust API anew
 docs: ## Render the C API (needs doxygen) and the Rust API as HTML under target/
 	scripts/docs.sh
 
-package: setup ## Build what is published into target/package, for each target whose standard library rustup has (TARGETS= for some)
+package: setup ## Build what is published into target/package, for the targets with glibc (TARGETS= for others)
 	@scripts/setup.sh --package
 	target/package-tools/bin/python scripts/package/build.py $(TARGETS)
 

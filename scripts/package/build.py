@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Builds what is published into target/package: build.py [TARGET...].
 
-By default it builds for every target whose Rust standard library is installed.
+By default it builds for the targets with glibc whose Rust standard library is installed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def main(names: list[str]) -> None:
     unknown = [name for name in names if name not in TARGETS]
     if unknown:
         sys.exit(f"package: no target is named {', '.join(unknown)}; there are {', '.join(TARGETS)}")
-    targets = [TARGETS[name] for name in names] or [target for target in TARGETS.values() if has_std(target)]
+    targets = [TARGETS[name] for name in names] or [
+        target for target in TARGETS.values() if target.by_default and has_std(target)
+    ]
     for target in targets:
         if not has_std(target):
             sys.exit(f"package: {target.name} needs Rust's standard library: rustup target add {target.triple}")

@@ -18,6 +18,8 @@ class Target:
     wheel: tuple[str, ...]
     #: `os`, `cpu` and `libc` of the Node package.
     node: tuple[str, str, str]
+    #: Whether `make package` builds it without being told.
+    by_default: bool
     #: How a program for this target is started on a Linux x86-64 machine.
     runner: tuple[str, ...] = ()
 
@@ -35,6 +37,7 @@ TARGETS = {
             zig="x86_64-unknown-linux-gnu.2.17",
             wheel=("manylinux_2_17_x86_64", "manylinux2014_x86_64"),
             node=("linux", "x64", "glibc"),
+            by_default=True,
         ),
         Target(
             name="linux-arm64-gnu",
@@ -42,6 +45,7 @@ TARGETS = {
             zig="aarch64-unknown-linux-gnu.2.17",
             wheel=("manylinux_2_17_aarch64", "manylinux2014_aarch64"),
             node=("linux", "arm64", "glibc"),
+            by_default=True,
             runner=("qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"),
         ),
         Target(
@@ -50,6 +54,7 @@ TARGETS = {
             zig="x86_64-unknown-linux-musl",
             wheel=("musllinux_1_2_x86_64",),
             node=("linux", "x64", "musl"),
+            by_default=False,
         ),
         Target(
             name="linux-arm64-musl",
@@ -57,6 +62,7 @@ TARGETS = {
             zig="aarch64-unknown-linux-musl",
             wheel=("musllinux_1_2_aarch64",),
             node=("linux", "arm64", "musl"),
+            by_default=False,
             runner=("qemu-aarch64-static",),
         ),
     )
