@@ -25,9 +25,9 @@ def test_the_program_starts(target: Target, tmp_path: Path, url: str) -> None:
     with tarfile.open(package(f"swarm-{{}}-{target.name}.tar.gz")) as archive:
         archive.extractall(tmp_path, filter="data")
     program = tmp_path / f"swarm-{version()}-{target.name}" / "bin" / "swarm"
-    environment = {"SWARM_REDIS_URL": url}
+    environment = {"SWARM_REDIS_URL": url, "SWARM_CLUSTER": "other"}
     assert run([*target.runner, program, "--version"], tmp_path, environment) == f"swarm {version()}\n"
-    assert run([*target.runner, program, "add", "--url", url, "--cluster", "other", "{}"], tmp_path, environment)
+    assert run([*target.runner, program, "add", "mail", "[1]", "--id", "a"], tmp_path, environment) == "a\n"
 
 
 @pytest.mark.parametrize("target", OTHERS, ids=[target.name for target in OTHERS])
