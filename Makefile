@@ -93,6 +93,7 @@ test-dashboard: build ## The dashboard in a real browser (Debian's chromium and 
 test-packages: setup ## What packages are made from: versions, metadata, files of pkg-config and CMake
 	$(TESTS) tests/packages
 
+test-install: LIMIT = 1h
 test-install: setup ## Install what `make package` built into fresh folders without a toolchain, and run it there (needs the registries)
 	@scripts/setup.sh --package
 	$(TESTS) tests/install

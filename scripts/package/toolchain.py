@@ -27,12 +27,11 @@ def environment(target: Target) -> dict[str, str]:
     return result
 
 
-def run(command: list[str | Path], target: Target, **options: object) -> str:
-    """Its output. What it writes to stderr is shown."""
-    done = subprocess.run(command, cwd=ROOT, env=environment(target), stdout=subprocess.PIPE, text=True, check=False, **options)  # type: ignore[call-overload]
+def run(command: list[str | Path], target: Target) -> None:
+    """What it writes to stderr is shown."""
+    done = subprocess.run(command, cwd=ROOT, env=environment(target), check=False)
     if done.returncode != 0:
-        sys.exit(f"package: {' '.join(map(str, command))}\nended with {done.returncode}\n{done.stdout}")
-    return str(done.stdout)
+        sys.exit(f"package: {' '.join(map(str, command))} ended with {done.returncode}")
 
 
 def built(target: Target) -> Path:
