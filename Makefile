@@ -18,7 +18,8 @@ SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard | xargs grep -lE '^\
 DRIVERS := target/conformance
 
 .PHONY: help setup build build-rust build-c build-python build-node build-drivers demo demo-cluster bench docs install header python-sync clean lint \
-	test test-core test-support test-c test-python test-node test-conformance test-faults test-docs test-dashboard test-guides test-long
+	test test-core test-support test-c test-python test-node test-conformance test-faults test-docs test-dashboard test-guides test-packages test-long \
+	package test-install
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,7 +58,7 @@ demo-cluster: build ## Supervise workers in C, Node and Python that greet each o
 bench: setup ## Measure throughput, CPU per job, latency and memory in every language; writes target/bench/libswarm.json
 	benches/run.sh
 
-test: test-core test-support test-c test-python test-node test-conformance test-faults test-docs test-dashboard test-guides ## Run every test
+test: test-core test-support test-c test-python test-node test-conformance test-faults test-docs test-dashboard test-guides test-packages ## Run every test
 
 test-core: setup ## Rust unit and integration tests, examples, header drift and exported symbols
 	$(WITH_LIMIT) cargo test --no-fail-fast --workspace --exclude libswarm-python --exclude libswarm-node --exclude documented
@@ -93,6 +94,14 @@ test-guides: build-python build-node ## The programs of the guides, with real fr
 	@scripts/setup.sh --guides
 	$(TESTS) --numprocesses 2 tests/guides
 
+test-packages: setup ## What packages are made from: versions, metadata, files of pkg-config and CMake
+	$(TESTS) tests/packages
+
+test-install: LIMIT = 1h
+test-install: setup ## Install what `make package` built into fresh folders without a toolchain, and run it there (needs the registries)
+	@scripts/setup.sh --package
+	$(TESTS) tests/install
+
 # In Rust a test that takes minutes is `#[ignore]`; in pytest it has the marker `long`; in Node its file is `*.long.js`. Pytest ends with 5 where there is none.
 test-long: LIMIT = 2h
 test-long: build-drivers ## What takes too long for `make test`: every fault with default leases, long floods and storms
@@ -107,13 +116,14 @@ lint: setup build-python build-node ## Formats, warnings and types of every lang
 	cargo clippy --workspace --lib --bins --tests --benches --examples -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --package libswarm --package libswarm-supervisor --package libswarm-common --package libswarm-cli
 	scripts/check_layers.py
+	scripts/version.py --check
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
 	cd cli/assets && sha256sum --quiet --check SHA256SUMS
 	luacheck --quiet --no-color core/src
-	$(BIN)/ruff check --quiet --config tests/pyproject.toml tests examples/guides
-	$(BIN)/ruff format --quiet --check --config tests/pyproject.toml tests examples/guides
+	$(BIN)/ruff check --quiet --config tests/pyproject.toml tests scripts/package scripts/version.py examples/guides
+	$(BIN)/ruff format --quiet --check --config tests/pyproject.toml tests scripts/package scripts/version.py examples/guides
 	cd tests && $(BIN)/mypy --config-file pyproject.toml --no-error-summary -p swarm_support
-	cd tests && for folder in support conformance conformance/driver-python faults faults/programs docs dashboard guides; do \
+	cd tests && for folder in support conformance conformance/driver-python faults faults/programs docs dashboard guides packages install; do \
 		$(BIN)/mypy --config-file pyproject.toml --no-error-summary $$folder/*.py; done
 	cd bindings/python && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
 	$(BIN)/python bindings/python/generate_sync.py --check
@@ -133,6 +143,10 @@ public-api: setup ## Write the committed list of the public Rust API anew
 
 docs: ## Render the C API (needs doxygen) and the Rust API as HTML under target/
 	scripts/docs.sh
+
+package: setup ## Build what is published into target/package, for the targets with glibc (TARGETS= for others)
+	@scripts/setup.sh --package
+	target/package-tools/bin/python scripts/package/build.py $(TARGETS)
 
 install: ## Install the C library, header, libswarm.pc and the program swarm under PREFIX (default /usr/local), LIBDIR for the library; DESTDIR for packagers
 	LIBDIR="$(LIBDIR)" scripts/install.sh "$(PREFIX)" "$(DESTDIR)"

@@ -22,31 +22,9 @@ if ! current "$built" ffi || ! current "$swarm" cli || [ ! -f "$target/release/l
   "${CARGO:-cargo}" build --release --package libswarm-ffi --package libswarm-cli
 fi
 version=$(sed -n 's/^#define SWARM_VERSION "\(.*\)"$/\1/p' include/swarm.h)
-abi=${version%%.*}
-if [ "$abi" = 0 ]; then abi=${version%.*}; fi
-
-libdir=${LIBDIR:-$prefix/lib}
-lib=$destdir$libdir
-include=$destdir$prefix/include
-mkdir -p "$lib/pkgconfig" "$include"
-case $(uname -s) in
-  Darwin) full=libswarm.$version.dylib; major=libswarm.$abi.dylib; short=libswarm.dylib; private="-lpthread -lm -liconv -framework Security -framework CoreFoundation" ;;
-  *) full=libswarm.so.$version; major=libswarm.so.$abi; short=libswarm.so; private="-lgcc_s -lutil -lrt -lpthread -lm -ldl" ;;
-esac
-install -m 755 "$target/release/$short" "$lib/$full"
-ln -sf "$full" "$lib/$major"
-ln -sf "$major" "$lib/$short"
-install -m 644 "$target/release/libswarm.a" "$lib/libswarm.a"
-install -m 644 include/swarm.h "$include/swarm.h"
-sed -e "s|@PREFIX@|$prefix|" -e "s|@LIBDIR@|${LIBDIR:-\${exec_prefix\}/lib}|" -e "s|@VERSION@|$version|" -e "s|@PRIVATE@|$private|" ffi/libswarm.pc.in >"$lib/pkgconfig/libswarm.pc"
-share=$destdir$prefix/share
-mkdir -p "$destdir$prefix/bin" "$share/bash-completion/completions" "$share/zsh/site-functions" "$share/fish/vendor_completions.d"
-install -m 755 "$swarm" "$destdir$prefix/bin/swarm"
-"$swarm" man "$share/man/man1" >/dev/null
-"$swarm" completions bash >"$share/bash-completion/completions/swarm"
-"$swarm" completions zsh >"$share/zsh/site-functions/_swarm"
-"$swarm" completions fish >"$share/fish/vendor_completions.d/swarm.fish"
+LIBDIR=${LIBDIR:-} scripts/install_library.sh "$target/release" "$prefix" "$destdir"
+scripts/install_program.sh "$swarm" "$swarm" "$destdir$prefix"
 echo "installed libswarm $version under $destdir$prefix"
 if [ -z "$destdir" ] && [ "$(uname -s)" = Linux ]; then
-  echo "If programs do not find libswarm.so: run ldconfig as root, with $libdir named in /etc/ld.so.conf.d, or set LD_LIBRARY_PATH=$libdir."
+  echo "If programs do not find libswarm.so: run ldconfig as root, with ${LIBDIR:-$prefix/lib} named in /etc/ld.so.conf.d, or set LD_LIBRARY_PATH=${LIBDIR:-$prefix/lib}."
 fi

@@ -1,18 +1,25 @@
 #!/usr/bin/env node
 "use strict";
-// The command line of libswarm: runs the program `swarm` that is built for this platform, beside the addon.
+// The command line of libswarm: runs the program `swarm` that is built for this platform, beside the addon or in the package for this platform.
 
 const { spawn } = require("node:child_process");
 const { existsSync } = require("node:fs");
 const path = require("node:path");
+const { missing, names } = require("../lib/platform.js");
 
-const platform = `${process.platform}-${process.arch}`;
-const names = process.platform === "linux" ? [`${platform}-gnu`, `${platform}-musl`] : [platform];
-// Of the C library that this Node.js uses first.
-if (process.platform === "linux" && !process.report.getReport().header.glibcVersionRuntime) names.reverse();
-const program = names.map((name) => path.join(__dirname, "..", `swarm.${name}`)).find(existsSync);
+function find(name) {
+  const beside = path.join(__dirname, "..", `swarm.${name}`);
+  if (existsSync(beside)) return beside;
+  try {
+    return require.resolve(`assemblage-${name}/swarm`);
+  } catch {
+    return undefined;
+  }
+}
+
+const program = names().map(find).find((found) => found !== undefined);
 if (program === undefined) {
-  console.error(`assemblage has no program swarm for ${platform}. Build it with: npm run build`);
+  console.error(missing("program swarm"));
   process.exit(1);
 }
 

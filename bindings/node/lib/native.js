@@ -1,18 +1,24 @@
 "use strict";
-// Loads the native addon: the file of this platform beside this package, or the package for this platform. Every name is written out in its own
-// `require`, each in its own `try`: so bundlers find those that exist, and ignore the others.
+// Loads the native addon: that of SWARM_NATIVE_LIBRARY, the file of this platform beside this package, or the package for this platform. Every name is
+// written out in its own `require`, each in its own `try`: so bundlers find those that exist, and ignore the others.
 
-const tried = [];
+const path = require("node:path");
+const { missing, names, packageName } = require("./platform.js");
+
+/** Those that are there but cannot be loaded. */
+const broken = [];
 
 function failed(name, error) {
-  tried.push(`${name}: ${String(error.message).split("\n", 1)[0]}`);
+  // A file or package that is not there; of what an existing one needs, another name is missing.
+  if (error.code === "MODULE_NOT_FOUND" && String(error.message).split("\n", 1)[0].includes(name)) return;
+  broken.push(`${name}: ${String(error.message).split("\n", 1)[0]}`);
 }
 
 function linuxX64() {
   try {
     return require("../assemblage.linux-x64-gnu.node");
   } catch (error) {
-    failed("../assemblage.linux-x64-gnu.node", error);
+    failed("assemblage.linux-x64-gnu.node", error);
   }
   try {
     return require("assemblage-linux-x64-gnu");
@@ -22,7 +28,7 @@ function linuxX64() {
   try {
     return require("../assemblage.linux-x64-musl.node");
   } catch (error) {
-    failed("../assemblage.linux-x64-musl.node", error);
+    failed("assemblage.linux-x64-musl.node", error);
   }
   try {
     return require("assemblage-linux-x64-musl");
@@ -36,7 +42,7 @@ function linuxArm64() {
   try {
     return require("../assemblage.linux-arm64-gnu.node");
   } catch (error) {
-    failed("../assemblage.linux-arm64-gnu.node", error);
+    failed("assemblage.linux-arm64-gnu.node", error);
   }
   try {
     return require("assemblage-linux-arm64-gnu");
@@ -46,7 +52,7 @@ function linuxArm64() {
   try {
     return require("../assemblage.linux-arm64-musl.node");
   } catch (error) {
-    failed("../assemblage.linux-arm64-musl.node", error);
+    failed("assemblage.linux-arm64-musl.node", error);
   }
   try {
     return require("assemblage-linux-arm64-musl");
@@ -56,16 +62,13 @@ function linuxArm64() {
   return undefined;
 }
 
+// The others have no packages, only what was built in a checkout.
+
 function darwinX64() {
   try {
     return require("../assemblage.darwin-x64.node");
   } catch (error) {
-    failed("../assemblage.darwin-x64.node", error);
-  }
-  try {
-    return require("assemblage-darwin-x64");
-  } catch (error) {
-    failed("assemblage-darwin-x64", error);
+    failed("assemblage.darwin-x64.node", error);
   }
   return undefined;
 }
@@ -74,12 +77,7 @@ function darwinArm64() {
   try {
     return require("../assemblage.darwin-arm64.node");
   } catch (error) {
-    failed("../assemblage.darwin-arm64.node", error);
-  }
-  try {
-    return require("assemblage-darwin-arm64");
-  } catch (error) {
-    failed("assemblage-darwin-arm64", error);
+    failed("assemblage.darwin-arm64.node", error);
   }
   return undefined;
 }
@@ -88,12 +86,7 @@ function win32X64() {
   try {
     return require("../assemblage.win32-x64-msvc.node");
   } catch (error) {
-    failed("../assemblage.win32-x64-msvc.node", error);
-  }
-  try {
-    return require("assemblage-win32-x64-msvc");
-  } catch (error) {
-    failed("assemblage-win32-x64-msvc", error);
+    failed("assemblage.win32-x64-msvc.node", error);
   }
   return undefined;
 }
@@ -106,12 +99,28 @@ const platforms = {
   "win32-x64": win32X64,
 };
 
+/** By its path. Not by `require`, where bundlers would look for what the variable means while they run. */
+function loadFile(file) {
+  const loaded = { exports: {} };
+  try {
+    process.dlopen(loaded, path.resolve(file));
+  } catch (error) {
+    throw new Error(`assemblage cannot load the native addon that SWARM_NATIVE_LIBRARY names: ${error.message}. Correct the path, or unset the variable`);
+  }
+  return loaded.exports;
+}
+
 function load() {
-  const platform = `${process.platform}-${process.arch}`;
-  const addon = platforms[platform]?.();
+  const file = process.env.SWARM_NATIVE_LIBRARY;
+  if (file) return loadFile(file);
+  const addon = platforms[`${process.platform}-${process.arch}`]?.();
   if (addon !== undefined) return addon;
-  const reasons = tried.length ? tried.join("; ") : `known platforms are ${Object.keys(platforms).join(", ")}`;
-  throw new Error(`assemblage has no native addon that works on ${platform} (${reasons}). Build it with: npm run build`);
+  const [name] = names();
+  // That of the other C library never works here.
+  const reasons = broken.filter((each) => each.includes(name));
+  if (reasons.length === 0) throw new Error(missing("native addon"));
+  throw new Error(`assemblage cannot load its native addon for ${name} (${reasons.join("; ")}). Linux needs glibc 2.17 or newer, or musl 1.2. Install the package again: ` +
+    `npm install --force ${packageName(name)}, or build it from a checkout of the source: npm run build`);
 }
 
 module.exports = load();

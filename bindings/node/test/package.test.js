@@ -2,8 +2,8 @@
 // The tarball of `npm pack` installs into a clean folder without a compiler, and works from there.
 
 const assert = require("node:assert/strict");
-const { execFileSync } = require("node:child_process");
-const { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } = require("node:fs");
+const { execFileSync, spawnSync } = require("node:child_process");
+const { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } = require("node:fs");
 const os = require("node:os");
 const path = require("node:path");
 const { test } = require("node:test");
@@ -56,16 +56,52 @@ test("the packed tarball installs offline into a clean folder and runs", (t) => 
   run(process.execPath, [path.join(root, "node_modules/typescript/bin/tsc"), "--project", folder, "--preserveSymlinks"]);
 });
 
-test("a platform without an addon gets an error that names the platform", (t) => {
+/** The message with which the addon is not loaded, in a folder with the loader and these files alone. */
+function refusal(t, { platform = "linux", files = {}, env = {} } = {}) {
   const folder = mkdtempSync(path.join(os.tmpdir(), "assemblage-native-"));
   atEnd(t, () => rmSync(folder, { recursive: true, force: true }));
-  mkdirSync(path.join(folder, "lib"));
-  symlinkSync(path.join(root, "lib/native.js"), path.join(folder, "lib/native.js"));
-  const load = (platform) => {
-    const script = `Object.defineProperty(process, "platform", { value: ${JSON.stringify(platform)} });
-      try { require(${JSON.stringify(path.join(folder, "lib/native.js"))}) } catch (error) { console.log(error.message) }`;
-    return execFileSync(process.execPath, ["--preserve-symlinks", "-e", script], { encoding: "utf8" });
-  };
-  assert.match(load("linux"), /no native addon that works on linux-x64 \(.*assemblage\.linux-x64-gnu\.node.*npm run build/);
-  assert.match(load("aix"), /no native addon that works on aix-x64 \(known platforms are linux-x64/);
+  for (const name of ["lib/native.js", "lib/platform.js", "package.json"]) cpSync(path.join(root, name), path.join(folder, name));
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
+    writeFileSync(path.join(folder, name), text);
+  }
+  const script = `Object.defineProperty(process, "platform", { value: ${JSON.stringify(platform)} });
+    try { require(${JSON.stringify(path.join(folder, "lib/native.js"))}) } catch (error) { console.log(error.message) }`;
+  return execFileSync(process.execPath, ["-e", script], { encoding: "utf8", env: { PATH: process.env.PATH, ...env } });
+}
+
+const { version } = require("../package.json");
+const here = `linux-${process.arch}-gnu`;
+
+test("a missing package is named with its version and the cure", (t) => {
+  assert.match(refusal(t), new RegExp(`the package assemblage-${here}@${version} is not installed.*optional.*npm install assemblage-${here}@${version}`));
+});
+
+test("a platform without a package is told which platforms have one", (t) => {
+  assert.match(refusal(t, { platform: "aix" }), /no native addon for aix-[a-z0-9]+; there are packages for linux-x64-gnu.*npm run build/);
+  assert.match(refusal(t, { platform: "darwin" }), /no native addon for darwin-[a-z0-9]+; there are packages for/);
+});
+
+test("an addon that is installed and cannot be loaded is told from one that is missing", (t) => {
+  const name = `node_modules/assemblage-${here}`;
+  const files = { [`${name}/package.json`]: JSON.stringify({ main: "a.node" }), [`${name}/a.node`]: "no library" };
+  assert.match(refusal(t, { files }), new RegExp(`cannot load its native addon for ${here} \\(assemblage-${here}: .*(invalid ELF|too short|slice).*npm install --force`));
+});
+
+test("SWARM_NATIVE_LIBRARY names another file to load", (t) => {
+  assert.match(refusal(t, { env: { SWARM_NATIVE_LIBRARY: "/nowhere.node" } }), /the native addon that SWARM_NATIVE_LIBRARY names: .*nowhere\.node/);
+  const addon = process.env.SWARM_NATIVE_LIBRARY ?? path.join(root, readdirSync(root).find((name) => name.endsWith(".node")));
+  assert.equal(refusal(t, { env: { SWARM_NATIVE_LIBRARY: addon } }), "");
+});
+
+test("the program swarm is found in the package of the platform", (t) => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), "assemblage-program-"));
+  atEnd(t, () => rmSync(folder, { recursive: true, force: true }));
+  for (const name of ["lib/platform.js", "bin/swarm.js", "package.json"]) cpSync(path.join(root, name), path.join(folder, name));
+  const swarm = () => spawnSync(process.execPath, [path.join(folder, "bin/swarm.js"), "one"], { encoding: "utf8" });
+  assert.match(swarm().stderr, new RegExp(`no program swarm for ${here}: the package assemblage-${here}@${version} is not installed`));
+  const program = path.join(folder, `node_modules/assemblage-${here}/swarm`);
+  mkdirSync(path.dirname(program), { recursive: true });
+  writeFileSync(program, "#!/bin/sh\necho found $1\n", { mode: 0o755 });
+  assert.equal(swarm().stdout, "found one\n");
 });

@@ -11,6 +11,7 @@ with Master("mail", url="redis://localhost:6379") as master:
 ```
 """
 
+from . import _load  # noqa: F401, I001  # before what needs the native module
 from . import _install, errors, processes  # noqa: F401
 from ._native import Call, Job, Message, __version__
 from ._signatures import current_job

@@ -1,0 +1,56 @@
+"""What was built for other machines runs in an emulator, as far as there is one with the C library."""
+
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+from packages import ROOT, TOOLS, Target, built_targets, package, run, version
+
+OTHERS = [target for target in built_targets() if target.name != "linux-x64-gnu"]
+
+
+def runs(target: Target) -> bool:
+    if target.name == "linux-x64-musl":
+        return Path("/lib/ld-musl-x86_64.so.1").exists()
+    if target.name == "linux-arm64-gnu":
+        return shutil.which(target.runner[0]) is not None and Path("/usr/aarch64-linux-gnu/lib/libgcc_s.so.1").exists()
+    return False
+
+
+@pytest.mark.parametrize("target", OTHERS, ids=[target.name for target in OTHERS])
+def test_the_program_starts(target: Target, tmp_path: Path, url: str) -> None:
+    if not runs(target):
+        pytest.skip(f"nothing here runs {target.name}")
+    with tarfile.open(package(f"swarm-{{}}-{target.name}.tar.gz")) as archive:
+        archive.extractall(tmp_path, filter="data")
+    program = tmp_path / f"swarm-{version()}-{target.name}" / "bin" / "swarm"
+    environment = {"SWARM_REDIS_URL": url, "SWARM_CLUSTER": "other"}
+    assert run([*target.runner, program, "--version"], tmp_path, environment) == f"swarm {version()}\n"
+    assert run([*target.runner, program, "add", "mail", "[1]", "--id", "a"], tmp_path, environment) == "a\n"
+
+
+@pytest.mark.parametrize("target", OTHERS, ids=[target.name for target in OTHERS])
+def test_a_c_program_runs(target: Target, tmp_path: Path, url: str) -> None:
+    if not runs(target):
+        pytest.skip(f"nothing here runs {target.name}")
+    with tarfile.open(package(f"libswarm-{{}}-{target.name}.tar.gz")) as archive:
+        archive.extractall(tmp_path, filter="data")
+    library = tmp_path / f"libswarm-{version()}-{target.name}"
+    machine = target.zig.replace("-unknown", "")
+    program = tmp_path / "hold"
+    sources: list[str | Path] = [
+        ROOT / "examples" / "c" / "hold.c",
+        f"-I{library / 'include'}",
+        f"-L{library / 'lib'}",
+        "-lswarm",
+    ]
+    compiler: list[str | Path] = [TOOLS / "python", "-m", "ziglang", "cc", "-target", machine]
+    home = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    run(
+        [*compiler, "-std=c11", "-D_POSIX_C_SOURCE=200809L", f"-Wl,-rpath,{library / 'lib'}", *sources, "-o", program],
+        tmp_path,
+        home,
+    )
+    printed = run([*target.runner, program, "add", "camera"], tmp_path, {"SWARM_REDIS_URL": url})
+    assert "camera did not exist" in printed
