@@ -392,6 +392,27 @@ fn any_job(number: usize) -> NewJob {
     }
 }
 
+/// A job that is not where its events end.
+async fn misfit(master: &Master, states: &HashMap<String, (State, Vec<JobEvent>)>) -> Option<String> {
+    for (id, (state, path)) in states {
+        let found = master.job(id).await.unwrap();
+        let shown = found.as_ref().map(|job| job.state);
+        let fits = match state {
+            State::Gone => shown.is_none() || shown == Some(JobState::Deleting),
+            State::Waiting => shown == Some(JobState::Waiting),
+            State::Delayed => shown == Some(JobState::Delayed),
+            State::Blocked => shown == Some(JobState::Blocked),
+            State::Active(fence) => shown == Some(JobState::Active) && found.unwrap().fence == Some(*fence),
+            // One that fails with the job that had its unique key is not kept.
+            State::Failed => shown == Some(JobState::Failed) || shown.is_none() && path[path.len() - 1].worker.is_empty(),
+        };
+        if !fits {
+            return Some(format!("`{id}` is {shown:?}, its events end in {state:?}: {path:#?}"));
+        }
+    }
+    None
+}
+
 #[tokio::test]
 async fn the_events_of_each_job_are_a_path_that_ends_where_the_job_is() {
     let redis = Redis::start();
@@ -439,33 +460,23 @@ async fn the_events_of_each_job_are_a_path_that_ends_where_the_job_is() {
     let id = "the last";
     master.add(job(id).task("nobody")).await.unwrap();
     let mut states: HashMap<String, (State, Vec<JobEvent>)> = HashMap::new();
-    let mut quiet = Duration::ZERO;
     // Until nothing changes any more: those of tasks that nobody takes time out.
-    while quiet < 700 * MS {
-        let Ok(event) = tokio::time::timeout(100 * MS, events.next()).await else {
-            quiet += 100 * MS;
-            continue;
-        };
-        quiet = Duration::ZERO;
-        let event = event.unwrap().unwrap();
-        let (state, path) = states.entry(event.id.clone()).or_default();
-        *state = after(*state, &event).unwrap_or_else(|| panic!("{event:#?} follows {state:?} in {path:#?}"));
-        path.push(event);
-    }
+    let settled = async {
+        loop {
+            while let Ok(event) = tokio::time::timeout(700 * MS, events.next()).await {
+                let event = event.unwrap().unwrap();
+                let (state, path) = states.entry(event.id.clone()).or_default();
+                *state = after(*state, &event).unwrap_or_else(|| panic!("{event:#?} follows {state:?} in {path:#?}"));
+                path.push(event);
+            }
+            // On a busy machine, what is due may come later.
+            match misfit(&master, &states).await {
+                Some(what) => println!("{what}"),
+                None => break,
+            }
+        }
+    };
+    soon("every job is where its events end; see above", settled).await;
     assert!(states.len() > 300 && states.contains_key(id), "{}", states.len());
     assert_eq!(master.stats().await.unwrap().damaged, 0, "{:?}", redis.ask::<Vec<String>>(&["HGETALL", "{test}:damaged"]));
-    for (id, (state, path)) in states {
-        let found = master.job(&id).await.unwrap();
-        let shown = found.as_ref().map(|job| job.state);
-        let fits = match state {
-            State::Gone => shown.is_none() || shown == Some(JobState::Deleting),
-            State::Waiting => shown == Some(JobState::Waiting),
-            State::Delayed => shown == Some(JobState::Delayed),
-            State::Blocked => shown == Some(JobState::Blocked),
-            State::Active(fence) => shown == Some(JobState::Active) && found.unwrap().fence == Some(fence),
-            // One that fails with the job that had its unique key is not kept.
-            State::Failed => shown == Some(JobState::Failed) || shown.is_none() && path[path.len() - 1].worker.is_empty(),
-        };
-        assert!(fits, "`{id}` is {shown:?}, its events end in {state:?}: {path:#?}");
-    }
 }
