@@ -110,6 +110,8 @@ test-long: build-drivers ## What takes too long for `make test`: every fault wit
 	$(WITH_LIMIT) $(WITH_REDIS) npm run test-long --prefix bindings/node
 	$(TESTS) -m long -o timeout=3600 tests/conformance || [ $$? -eq 5 ]
 	$(TESTS) -m long -o timeout=3600 tests/faults
+	@scripts/setup.sh --browser
+	$(TESTS) -m long -o timeout=3600 tests/dashboard
 
 lint: setup build-python build-node ## Formats, warnings and types of every language
 	cargo fmt --all --check

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from libswarm import Master, NewJob
 from swarm_support import Redis, wait_until
 from viewer import CLUSTER, SWARM, Dashboard, Page, Swarm
@@ -74,6 +75,25 @@ def test_the_page_of_a_job_shows_its_flow(swarm: Swarm, dashboard: Start, browse
     page.shows("Flow import of 2 jobs", "first\twaiting", "second\tblocked\tfirst")
     page.click("first")
     page.shows("fetch", "first\twaiting")
+    assert page.problems() == []
+
+
+@pytest.mark.long
+def test_a_million_jobs(swarm: Swarm, dashboard: Start, browse: Browse) -> None:
+    with Master(CLUSTER, url=swarm.redis.url) as master:
+        for start in range(0, 1_000_000, 10_000):
+            master.add_many(list(range(start, start + 10_000)), task="send")
+    page = browse(dashboard())
+    page.open("overview")
+    page.shows("1,000,000\nwaiting")
+    page.open("tasks")
+    page.shows("send\t1,000,000")
+    page.open("jobs?state=waiting")
+    page.shows("Next page")
+    page.click("Next page")
+    page.shows("First page")
+    page.open("jobs?state=waiting&id=no-such-id")
+    page.shows("jobs looked at matches")
     assert page.problems() == []
 
 
