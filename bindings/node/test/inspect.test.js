@@ -13,7 +13,7 @@ test("a job can be looked up by its id, whatever its state", async (t) => {
   const waiting = await master.job("a");
   assert.deepEqual(waiting, {
     id: "a", state: "waiting", payload: { n_m: 1 }, priority: 3, task: "", resource: "", group: "", limits: [], headers: { b_c: "d" }, attempt: 1, retries: 2, crashes: 0,
-    holder: "", fence: 0, log: [],
+    holder: "", fence: 0, log: [], failedAttempts: [],
   });
   const before = Date.now();
   await master.add(Buffer.from([0, 255]), { id: "b", delay: 60_000, task: "t" });
