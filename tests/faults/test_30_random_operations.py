@@ -13,7 +13,7 @@ TEST = "tests::model::whatever_comes_in_whatever_order_every_step_follows_the_ru
 BUILT = ["--workspace", "--exclude", "libswarm-python", "--exclude", "libswarm-node", "--exclude", "documented"]
 # The seeds are stored in the test: so many runs, each of these steps.
 RUNS = 5
-STEPS = 12_000
+STEPS = 6_000
 LONG_STEPS = 200_000
 
 

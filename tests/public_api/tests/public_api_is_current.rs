@@ -6,16 +6,15 @@ use std::process::Command;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// The documentation of a crate as JSON. In a target folder of its own, because the variable that has rustdoc write JSON makes cargo build
-/// dependencies anew.
+/// The documentation of a crate as JSON. Only rustdoc gets the variable that has it write JSON: it makes cargo build dependencies anew.
 fn json_of(package: &str) -> PathBuf {
-    let target = Path::new(ROOT).join("target/public-api");
+    let target = Path::new(ROOT).join("target");
     let status = Command::new(env!("CARGO"))
         .args(["rustdoc", "--quiet", "--locked", "--lib", "--package", package, "--target-dir"])
         .arg(&target)
         .args(if package == "libswarm" { &["--features", "testing,opentelemetry"][..] } else { &[] })
         .args(["--", "-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"])
-        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTDOC", Path::new(env!("CARGO_MANIFEST_DIR")).join("rustdoc.sh"))
         .current_dir(ROOT)
         .status()
         .expect("cargo runs");

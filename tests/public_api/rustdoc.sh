@@ -1,0 +1,3 @@
+#!/bin/sh
+# Allows rustdoc to write JSON.
+RUSTC_BOOTSTRAP=1 exec rustdoc "$@"
