@@ -198,7 +198,7 @@ def test_other_outcomes(master: Master, cluster: str, url: str, spans: Spans) ->
         assert outcomes(2) == [("rate_limited", StatusCode.UNSET), ("completed", StatusCode.UNSET)]
         master.add_job("own")
         assert outcomes(1) == [(None, StatusCode.UNSET)]
-        master.add_job("slow", timeouts={"run": 0.05})
+        master.add_job("slow", timeouts={"run": 0.5})
         assert outcomes(1) == [("timed_out", StatusCode.ERROR)]
         id = master.add_job("deleted")
         wait_until(lambda: id in worker.jobs, SOON, "an active job")
