@@ -4,9 +4,13 @@
 //! content is bytes, 2 compressed by zstd, 4 encrypted). If it is encrypted: length (1) and id of the key, nonce (12), then what AES-256-GCM makes
 //! of the content, with the tag. All before the nonce, the cluster and the kind of the value are authenticated, too.
 
+use std::cell::RefCell;
+use std::io;
+
 use ring::aead::{Aad, NONCE_LEN, Nonce};
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
+use zstd::bulk::{Compressor, Decompressor};
 
 use crate::config::codec_keys::{CodecKey, is_key_id};
 use crate::config::options::{MAX_PAYLOAD, Options};
@@ -244,9 +248,31 @@ fn encrypt(out: &mut Vec<u8>, key: &CodecKey, content: &[u8], place: &[u8], nonc
     out.extend_from_slice(tag.expect("AES-GCM refuses only values of more than 64 GiB").as_ref());
 }
 
+thread_local! {
+    // Making them takes longer than a small value does.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// Does something with what is kept, which is made if there is none, and is not kept after an error.
+fn with_kept<T, R>(
+    kept: &mut Option<T>,
+    make: impl FnOnce() -> io::Result<T>,
+    work: impl FnOnce(&mut T) -> io::Result<R>,
+) -> io::Result<R> {
+    let mut one = match kept.take() {
+        Some(one) => one,
+        None => make()?,
+    };
+    let done = work(&mut one)?;
+    *kept = Some(one);
+    Ok(done)
+}
+
 /// `None` if that does not save bytes.
 fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
-    zstd::bulk::compress(bytes, LEVEL).ok().filter(|compressed| compressed.len() < bytes.len())
+    let compressed = COMPRESSOR.with_borrow_mut(|kept| with_kept(kept, || Compressor::new(LEVEL), |one| one.compress(bytes)));
+    compressed.ok().filter(|compressed| compressed.len() < bytes.len())
 }
 
 fn decompress(kind: ValueKind, compressed: &[u8]) -> Result<Vec<u8>> {
@@ -258,7 +284,9 @@ fn decompress(kind: ValueKind, compressed: &[u8]) -> Result<Vec<u8>> {
     if length > kind.limit() {
         return Err(fail(kind, &format!("has {length} bytes when it is decompressed, the limit is {}", kind.limit())));
     }
-    zstd::bulk::decompress(compressed, length).map_err(|_| fail(kind, "cannot be decompressed: it is damaged"))
+    DECOMPRESSOR
+        .with_borrow_mut(|kept| with_kept(kept, Decompressor::new, |one| one.decompress(compressed, length)))
+        .map_err(|_| fail(kind, "cannot be decompressed: it is damaged"))
 }
 
 #[cfg(test)]
