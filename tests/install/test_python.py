@@ -4,6 +4,7 @@ import os
 import platform
 import sys
 import tarfile
+import tempfile
 import venv
 import zipfile
 from pathlib import Path
@@ -54,15 +55,16 @@ def test_the_source_archive_builds(tmp_path: Path, url: str) -> None:
     with tarfile.open(package("libswarm-{}.tar.gz")) as archive:
         archive.extractall(tmp_path, filter="data")
     source = tmp_path / f"libswarm-{version()}"
-    target = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target" / "install"))
-    environment = {**os.environ, "MATURIN_PEP517_ARGS": "--profile=dev", "CARGO_TARGET_DIR": target}
+    environment = {**os.environ, "MATURIN_PEP517_ARGS": "--profile=dev"}
     maturin = Path(sys.executable).parent
     environment["PATH"] = f"{maturin}:{environment['PATH']}"
-    run(
-        [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, source],
-        tmp_path,
-        environment,
-    )
+    # Anew each time: the files of an archive are old, so that cargo takes what was built from another one for theirs.
+    with tempfile.TemporaryDirectory(dir=ROOT / "target") as target:
+        run(
+            [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, source],
+            tmp_path,
+            {**environment, "CARGO_TARGET_DIR": target},
+        )
     (made,) = tmp_path.glob("*.whl")
     venv.create(tmp_path / "venv", with_pip=True, symlinks=True)
     python = tmp_path / "venv" / "bin" / "python"
