@@ -6,7 +6,7 @@ const GAP_MS = 5000;
 const MINUTE_MS = 61000;
 // How often the figures by minutes are read.
 const HISTORY_MS = 15000;
-const state = { overview: null, points: [], source: null, route: null, recent: {}, recentAt: 0, refresh: 0, pending: '' };
+const state = { overview: null, points: [], source: null, route: null, recent: {}, recentAt: 0, recentError: '', refresh: 0, pending: '' };
 const $ = (id) => document.getElementById(id);
 
 // An element. Text is always set as text, never parsed.
@@ -232,8 +232,9 @@ async function readRecent() {
   state.recentAt = Date.now();
   try {
     state.recent = (await call('api/recent')).tasks;
+    state.recentError = '';
   } catch (error) {
-    state.recentAt = 0;
+    state.recentError = `Waits and runs cannot be read: ${error.message}`;
   }
 }
 
@@ -269,8 +270,9 @@ function tasksPage() {
     : button('Pause all', { action: 'pause', task: null }, () => 'All tasks are paused.', 'Pause all tasks? No job starts until they are resumed.', true);
   const note = all ? h('p', { class: 'text-warn' }, 'All tasks are paused.') : null;
   const more = snapshot.more_queues ? h('p', { class: 'dim' }, 'There are more queues than are shown.') : null;
+  const missing = state.recentError ? h('p', { class: 'text-bad' }, state.recentError) : null;
   const columns = ['Task', '>Waiting', '>Groups', '>Oldest', '>Workers', '>Free slots', '>Wait p50 / p95 / p99', '>Run p50 / p95 / p99', '', ''];
-  return [h('h1', {}, 'Tasks'), note, table(columns, rows, 'No job waits, and no worker is there.'), more, h('div', { class: 'more' }, everything)];
+  return [h('h1', {}, 'Tasks'), note, missing, table(columns, rows, 'No job waits, and no worker is there.'), more, h('div', { class: 'more' }, everything)];
 }
 
 function workersPage() {

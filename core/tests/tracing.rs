@@ -6,7 +6,7 @@ mod support;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use libswarm::{Batching, Cluster, Job, Master, NewJob, Trace, Worker};
+use libswarm::{Batching, Cluster, Job, Master, NewJob, Outcome, Trace, Worker};
 use opentelemetry::trace::{SpanId, SpanKind, Status, TraceContextExt, TraceId, TracerProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use support::{Redis, soon, until};
@@ -155,9 +155,9 @@ async fn errors_panics_and_stops_are_outcomes() {
         (mail("own"), &[""]),
         (mail("waits").run_timeout(Duration::from_millis(100)), &["timed_out"]),
     ] {
-        SPANS.get_finished_spans().unwrap();
         let before = ended("outcomes", "process mail").len();
-        let _ = soon("run", master.run(job)).await;
+        let outcome = soon("run", master.run(job)).await.unwrap();
+        assert!(matches!(outcome, Outcome::Failed(_)), "{outcome:?}");
         let found = spans("outcomes", "process mail", before + outcomes.len()).await.split_off(before);
         let seen: Vec<_> = found.iter().map(|span| attribute(span, "swarm.outcome")).collect();
         assert_eq!(seen, outcomes);

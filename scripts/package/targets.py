@@ -12,13 +12,13 @@ class Target:
     name: str
     #: Of Rust.
     triple: str
-    #: What cargo-zigbuild is told: the triple with the oldest glibc that the result needs.
+    #: The target of cargo-zigbuild: the triple with the oldest glibc that the result needs.
     zig: str
     #: The platform tags of the wheel, the present name first; auditwheel checks them against what the module needs.
     wheel: tuple[str, ...]
     #: `os`, `cpu` and `libc` of the Node package.
     node: tuple[str, str, str]
-    #: Whether `make package` builds it without being told.
+    #: Whether `make package` builds it by default.
     by_default: bool
     #: How a program for this target is started on a Linux x86-64 machine.
     runner: tuple[str, ...] = ()

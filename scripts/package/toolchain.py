@@ -1,4 +1,4 @@
-"""Compiles for a target with cargo and zig, whose linker is told the oldest C library that the result is to run with."""
+"""Compiles for a target with cargo and zig, which links against the oldest C library that the result is to run with."""
 
 from __future__ import annotations
 

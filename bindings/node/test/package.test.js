@@ -77,12 +77,12 @@ test("a missing package is named with its version and the cure", (t) => {
   assert.match(refusal(t), new RegExp(`the package assemblage-${here}@${version} is not installed.*optional.*npm install assemblage-${here}@${version}`));
 });
 
-test("a platform without a package is told which platforms have one", (t) => {
+test("the error on a platform without a package names those that have one", (t) => {
   assert.match(refusal(t, { platform: "aix" }), /no native addon for aix-[a-z0-9]+; there are packages for linux-x64-gnu.*npm run build/);
   assert.match(refusal(t, { platform: "darwin" }), /no native addon for darwin-[a-z0-9]+; there are packages for/);
 });
 
-test("an addon that is installed and cannot be loaded is told from one that is missing", (t) => {
+test("the error of an addon that cannot be loaded differs from that of a missing one", (t) => {
   const name = `node_modules/assemblage-${here}`;
   const files = { [`${name}/package.json`]: JSON.stringify({ main: "a.node" }), [`${name}/a.node`]: "no library" };
   assert.match(refusal(t, { files }), new RegExp(`cannot load its native addon for ${here} \\(assemblage-${here}: .*(invalid ELF|too short|slice).*npm install --force`));

@@ -1,4 +1,4 @@
-"""Loads the native module, or says which wheel is missing here.
+"""Loads the native module, or raises an error that names the missing wheel.
 
 `SWARM_NATIVE_LIBRARY` is the path of another one, for example of a debug build.
 """

@@ -35,19 +35,8 @@ pub(in crate::api) fn adding(cluster: &str, jobs: &mut [NewJob], done: Done<Vec<
         return done;
     }
     let task = common_task(jobs);
-    let name = name_of("add", task);
-    let span = info_span!(
-        "add",
-        otel.name = name,
-        otel.kind = "producer",
-        messaging.system = "libswarm",
-        messaging.operation.name = "add",
-        messaging.operation.r#type = "send",
-        swarm.cluster = cluster,
-    );
-    if !task.is_empty() {
-        span.set_attribute("messaging.destination.name", task.to_owned());
-    }
+    let span = info_span!("add", otel.name = name_of("add", task), otel.kind = "producer");
+    describe(&span, cluster, task, "add", "send");
     let one = jobs.len() == 1;
     if !one {
         span.set_attribute("messaging.batch.message_count", count(jobs.len()));
@@ -94,6 +83,17 @@ fn name_of(operation: &str, task: &str) -> String {
     if task.is_empty() { operation.to_owned() } else { format!("{operation} {task}") }
 }
 
+/// The attributes that both kinds of spans have.
+fn describe(span: &Span, cluster: &str, task: &str, operation: &'static str, kind: &'static str) {
+    span.set_attribute("messaging.system", "libswarm");
+    span.set_attribute("messaging.operation.name", operation);
+    span.set_attribute("messaging.operation.type", kind);
+    span.set_attribute("swarm.cluster", cluster.to_owned());
+    if !task.is_empty() {
+        span.set_attribute("messaging.destination.name", task.to_owned());
+    }
+}
+
 fn count(jobs: usize) -> i64 {
     i64::try_from(jobs).unwrap_or(i64::MAX)
 }
@@ -137,21 +137,9 @@ impl Attempt {
 
     fn new(cluster: &str, jobs: Vec<Arc<JobData>>) -> Self {
         let task = jobs.first().map_or("", |job| job.task());
-        let name = name_of("process", task);
         // Not a child of the span in which the worker was started, which is not the cause of the job.
-        let span = info_span!(
-            parent: None,
-            "process",
-            otel.name = name,
-            otel.kind = "consumer",
-            messaging.system = "libswarm",
-            messaging.operation.name = "process",
-            messaging.operation.r#type = "process",
-            swarm.cluster = cluster,
-        );
-        if !task.is_empty() {
-            span.set_attribute("messaging.destination.name", task.to_owned());
-        }
+        let span = info_span!(parent: None, "process", otel.name = name_of("process", task), otel.kind = "consumer");
+        describe(&span, cluster, task, "process", "process");
         Attempt { span, jobs: jobs.into(), stopped: Arc::default() }
     }
 
@@ -213,6 +201,7 @@ pub(in crate::api) struct Stopper(Arc<OnceLock<DeleteReason>>);
 impl Stopper {
     /// Notes why the handler is dropped.
     pub(in crate::api) fn stop(&self, reason: DeleteReason) {
+        // The first reason stays.
         let _ = self.0.set(reason);
     }
 }

@@ -84,9 +84,7 @@ local function retry(ids)
     stored[2 * i - 1], stored[2 * i] = ids[i], records[i]
   end
   failures.forget(ids, true)
-  for id, lines in pairs(lines_of) do
-    logs().restore(id, lines)
-  end
+  logs().restore(lines_of)
   for _, id in ipairs(ids) do
     call('ZREM', keys.due, due_entries.RESULT .. id)
   end

@@ -153,7 +153,7 @@ function endings.retry(id, found, extra, pause, message, traceback, by)
     call('HDEL', rare_keys.progress, id)
     return failures().fail(id, found, 'failed', message, false, traceback, by)
   end
-  found = logs().note(id, extras.with_failed(found, extra, extra.failed + 1), logs().attempt(by, 'failed', message))
+  found = logs().note({ id }, { extras.with_failed(found, extra, extra.failed + 1) }, { by }, 'failed', message)[1]
   call('HSET', keys.jobs, id, found)
   meta.count('retries', 1)
   endings.left(id, extra, false)

@@ -48,11 +48,7 @@ end
 -- Moves a job to the failed ones; the caller removes it from its queue or owner. `held`: the value of `owner`, if any. `traceback`: where it failed,
 -- if known. `by`: the owner that it had when it failed, if any. `measured`: its worker has measured the execution, which is counted with the round.
 function failures.fail(id, found, reason, text, held, traceback, by, measured)
-  local lines = record.has_extras(found) and extras.of(found).logged and logs().take(id) or nil
-  if by then
-    lines = lines or {}
-    lines[#lines + 1] = logs().attempt(by, reason == 'poison' and 'crashed' or reason, text)
-  end
+  local lines = logs().of_failed(id, found, by, reason == 'poison' and 'crashed' or reason, text)
   keep(id, cmsgpack.pack({ reason, text, clock.wall, extras.crashes_of(found), found, traceback or '', lines }))
   call('HDEL', keys.jobs, id)
   meta.count('failures', 1)

@@ -3,6 +3,7 @@ local clock = require('clock')
 local due_entries = require('due_entries')
 local extras = require('extras')
 local kept = require('kept')
+local limits = require('limits')
 local meta = require('meta')
 local rare_keys = require('rare_keys')
 local record = require('record')
@@ -26,7 +27,7 @@ history.set = {
   due = due_entries.COMPLETED,
 }
 -- The longest outcome that is kept: a letter and the result, which may be in an envelope (see envelope.rs).
-local MAX_OUTCOME, MAX_ENVELOPE, MARK = 65537, 128, 254
+local MAX_OUTCOME, MAX_ENVELOPE = 65537, 128
 
 function history.forget(ids)
   kept.remove(history.set, ids)
@@ -46,7 +47,7 @@ end
 
 -- The entry of a completed job.
 local function entry_of(job, extra)
-  local most = string.byte(job.outcome, 2) == MARK and MAX_OUTCOME + MAX_ENVELOPE or MAX_OUTCOME
+  local most = string.byte(job.outcome, 2) == limits.ENVELOPE and MAX_OUTCOME + MAX_ENVELOPE or MAX_OUTCOME
   local outcome = #job.outcome <= most and job.outcome or ''
   return cmsgpack.pack({ job.record, outcome, clock.wall, job.owner, extra and extra.logged and logs().take(job.id) or nil })
 end

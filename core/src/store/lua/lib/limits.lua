@@ -15,6 +15,8 @@ return {
   BYTES = 4194304,
   -- How long the last batch of adds of a removed member, and orders that it has not confirmed, are remembered, in ms.
   REMEMBERED = 3600000,
+  -- The first byte of a value that is compressed or encrypted, see envelope.rs.
+  ENVELOPE = 254,
   -- Small jobs moved in one call.
   JOBS = 1000,
 }

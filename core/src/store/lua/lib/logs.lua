@@ -4,6 +4,7 @@
 local clock = require('clock')
 local extras = require('extras')
 local keys = require('keys')
+local limits = require('limits')
 local meta = require('meta')
 local owner = require('owner')
 local rare_keys = require('rare_keys')
@@ -16,8 +17,6 @@ local MAX_LINES = 100
 -- The longest error text of an attempt, in bytes.
 local MAX_TEXT = 1024
 local CUT = '…'
--- The first byte of a text that is compressed or encrypted.
-local ENVELOPE = 254
 
 local function push(key, lines)
   local excess = call('RPUSH', key, unpack(lines)) - MAX_LINES
@@ -76,25 +75,35 @@ end
 local function cut(text)
   if #text <= MAX_TEXT then
     return text
-  elseif string.byte(text) == ENVELOPE then
+  elseif string.byte(text) == limits.ENVELOPE then
     -- A part of an encrypted text cannot be read.
     return ''
   end
   return string.gsub(string.sub(text, 1, MAX_TEXT - #CUT), '[\192-\255][\128-\191]*$', '') .. CUT
 end
 
--- The line of an attempt that failed: `failed`, `run_timeout`, `crashed` or another reason; nil if its owner is not known.
-function logs.attempt(by, reason, text)
+-- The line of an attempt that failed; nil if its owner is not known.
+local function attempt(by, reason, text)
   local fence, inc = owner.read(by)
-  return fence and string.format('%d:%s:%d:%s:', fence, reason, clock.wall, inc) .. cut(text)
+  return fence and string.format('%d:%s:%d:%s:', fence, reason, clock.wall, inc) .. cut(text) or nil
 end
 
--- Appends the line of an attempt to the log of a job that continues. Returns the record of the job, which the caller stores.
-function logs.note(id, found, line)
-  local marked = line and (extras.of(found).logged and found or extras.with_log(found)) or found
-  if line and extras.of(marked).logged then
-    push(keys.of('log', id), { line })
-    call('HSET', rare_keys.logs, id, '')
+-- Appends attempts that failed to the logs of jobs that continue. `owners`: those that the jobs had. `reason`: `failed`, `run_timeout` or `crashed`.
+-- Returns the records, marked, which the caller stores.
+function logs.note(ids, records, owners, reason, text)
+  local marked, listed = {}, {}
+  for i, found in ipairs(records) do
+    local line, known = attempt(owners[i], reason, text), extras.of(found).logged
+    marked[i] = line and not known and extras.with_log(found) or found
+    if line and extras.of(marked[i]).logged then
+      push(keys.of('log', ids[i]), { line })
+      if not known then
+        listed[#listed + 1], listed[#listed + 2] = ids[i], ''
+      end
+    end
+  end
+  if #listed > 0 then
+    call('HSET', rare_keys.logs, unpack(listed))
   end
   return marked
 end
@@ -124,11 +133,31 @@ function logs.take(id)
   return lines
 end
 
--- A failed job is retried.
-function logs.restore(id, lines)
-  call('UNLINK', keys.of('log', id))
-  call('RPUSH', keys.of('log', id), unpack(lines))
-  call('HSET', rare_keys.logs, id, '')
+-- The lines of a job that fails, which has no log from now on, with its last attempt if it had an owner; nil if there are none.
+function logs.of_failed(id, found, by, reason, text)
+  local lines = record.has_extras(found) and extras.of(found).logged and logs.take(id) or {}
+  lines[#lines + 1] = attempt(by, reason, text)
+  if #lines > MAX_LINES then
+    table.remove(lines, 1)
+  end
+  return #lines > 0 and lines or nil
+end
+
+-- Failed jobs are retried: their lines, by id.
+function logs.restore(lines_of)
+  local lists, listed = {}, {}
+  for id in pairs(lines_of) do
+    lists[#lists + 1] = keys.of('log', id)
+    listed[#listed + 1], listed[#listed + 2] = id, ''
+  end
+  if #lists == 0 then
+    return
+  end
+  call('UNLINK', unpack(lists))
+  for id, lines in pairs(lines_of) do
+    call('RPUSH', keys.of('log', id), unpack(lines))
+  end
+  call('HSET', rare_keys.logs, unpack(listed))
 end
 
 -- For the sweep: removes the logs of jobs that are gone, or whose record is not marked. Returns how many.

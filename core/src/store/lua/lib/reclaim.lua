@@ -66,12 +66,26 @@ local function charge_job(job, batch)
     return true
   end
   job.record = extras.with_crashes(job.record, number, number > most)
-  if batch.noted then
-    job.record = logs().note(job.id, job.record, logs().attempt(owner.of(job.fence, batch.inc), 'crashed', CRASHED))
-  end
-  batch.changed[#batch.changed + 1] = job.id
-  batch.changed[#batch.changed + 1] = job.record
+  batch.charged[#batch.charged + 1] = job
   return false
+end
+
+-- Stores the records of jobs with one more crash.
+local function store_charged(batch)
+  local ids, records, owners, changed = {}, {}, {}, {}
+  for i, job in ipairs(batch.charged) do
+    ids[i], records[i], owners[i] = job.id, job.record, owner.of(job.fence, batch.inc)
+  end
+  if batch.noted then
+    records = logs().note(ids, records, owners, 'crashed', CRASHED)
+  end
+  for i, job in ipairs(batch.charged) do
+    job.record = records[i]
+    changed[#changed + 1], changed[#changed + 2] = job.id, job.record
+  end
+  if #changed > 0 then
+    call('HSET', keys.jobs, unpack(changed))
+  end
 end
 
 local function requeue_job(job, batch)
@@ -98,9 +112,6 @@ local function write(batch)
   if batch.stopped > 0 then
     meta.count('deleting', -batch.stopped)
   end
-  if #batch.changed > 0 then
-    call('HSET', keys.jobs, unpack(batch.changed))
-  end
   placement.enqueue(batch.back, batch.back_records, batch.front)
 end
 
@@ -122,8 +133,11 @@ local function reclaim_jobs(jobs, batch, charge)
     end
     -- A job that is being deleted has a record only if a new job was added with its id; that one has not crashed.
     local charged = job.record and charge and not job.deleting and (not batch.on_trial or batch.on_trial == job)
-    local failed = charged and charge_job(job, batch)
-    if job.record and not failed then
+    job.failed = charged and charge_job(job, batch)
+  end
+  store_charged(batch)
+  for _, job in ipairs(jobs) do
+    if job.record and not job.failed then
       requeue_job(job, batch)
     end
   end
@@ -152,7 +166,7 @@ function reclaim.take_back(inc, budget, charge)
         noted = #ids + left <= NOTED,
         crashes = 0,
         stopped = 0,
-        changed = {},
+        charged = {},
         back = {},
         back_records = {},
       }, charge)

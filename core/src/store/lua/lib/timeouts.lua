@@ -47,7 +47,7 @@ function timeouts.expire(kind, id)
   if kind == due_entries.RUN_TIMEOUT and extra.failed < extra.retries then
     -- It is retried when its worker has stopped.
     local retried = extras.with_failed(found, extra, extra.failed + 1)
-    call('HSET', keys.jobs, id, logs().note(id, retried, logs().attempt(held, field, text)))
+    call('HSET', keys.jobs, id, logs().note({ id }, { retried }, { held }, field, text)[1])
     meta.count('retries', 1)
     metrics().count(metrics().RETRIED, extra.task)
     if clock.recording then
