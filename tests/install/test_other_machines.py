@@ -18,25 +18,29 @@ def runs(target: Target) -> bool:
     return False
 
 
-@pytest.mark.parametrize("target", OTHERS, ids=[target.name for target in OTHERS])
-def test_the_program_starts(target: Target, tmp_path: Path, url: str) -> None:
+def unpacked(name: str, target: Target, folder: Path) -> Path:
+    """The folder of an archive."""
     if not runs(target):
         pytest.skip(f"nothing here runs {target.name}")
-    with tarfile.open(package(f"swarm-{{}}-{target.name}.tar.gz")) as archive:
-        archive.extractall(tmp_path, filter="data")
-    program = tmp_path / f"swarm-{version()}-{target.name}" / "bin" / "swarm"
+    with tarfile.open(package(f"{name}-{{}}-{target.name}.tar.gz")) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / f"{name}-{version()}-{target.name}"
+
+
+others = pytest.mark.parametrize("target", OTHERS, ids=[target.name for target in OTHERS])
+
+
+@others
+def test_the_program_starts(target: Target, tmp_path: Path, url: str) -> None:
+    program = unpacked("swarm", target, tmp_path) / "bin" / "swarm"
     environment = {"SWARM_REDIS_URL": url, "SWARM_CLUSTER": "other"}
     assert run([*target.runner, program, "--version"], tmp_path, environment) == f"swarm {version()}\n"
     assert run([*target.runner, program, "add", "mail", "[1]", "--id", "a"], tmp_path, environment) == "a\n"
 
 
-@pytest.mark.parametrize("target", OTHERS, ids=[target.name for target in OTHERS])
+@others
 def test_a_c_program_runs(target: Target, tmp_path: Path, url: str) -> None:
-    if not runs(target):
-        pytest.skip(f"nothing here runs {target.name}")
-    with tarfile.open(package(f"libswarm-{{}}-{target.name}.tar.gz")) as archive:
-        archive.extractall(tmp_path, filter="data")
-    library = tmp_path / f"libswarm-{version()}-{target.name}"
+    library = unpacked("libswarm", target, tmp_path)
     machine = target.zig.replace("-unknown", "")
     program = tmp_path / "hold"
     sources: list[str | Path] = [
