@@ -33,13 +33,13 @@ build: build-c build-python build-node ## Build the C library, the Python packag
 build-c build-node: build-rust
 
 build-rust: setup
-	node bindings/node/build.js --package libswarm-ffi --package driver-rust
+	node bindings/node/build.js --package libswarm-ffi --package driver-rust --package libswarm-python --features libswarm-python/whole-repository
 
 # With the program `swarm`, which the wheel has as a script.
 build-python: build-rust
 	mkdir -p bindings/python/libswarm._native.data/scripts
 	install -m 755 target/release/swarm bindings/python/libswarm._native.data/scripts/swarm
-	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --quiet --manifest-path bindings/python/Cargo.toml
+	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/maturin develop --release --quiet --features whole-repository --manifest-path bindings/python/Cargo.toml
 
 build-drivers: build
 	mkdir -p $(DRIVERS)
@@ -81,10 +81,10 @@ test-conformance: build-drivers ## The same behaviour in every language, every p
 	$(TESTS) --numprocesses 2 tests/conformance
 
 test-faults: build-drivers ## Every fault there is a promise for; prints a line for each with what was done and measured
-	$(TESTS) tests/faults
+	$(TESTS) --numprocesses 2 --dist loadfile tests/faults
 
 test-docs: build ## Every code block, link and table of the documentation
-	$(TESTS) tests/docs
+	$(TESTS) --numprocesses 2 tests/docs
 
 test-dashboard: build ## The dashboard in a real browser (Debian's chromium and chromium-driver)
 	@scripts/setup.sh --browser

@@ -10,7 +10,8 @@ from evidence import PROPERTY, Evidence, summed
 from swarm_support import Redis
 
 _FILE = re.compile(r"test_(\d+)_\w+\.py")
-_DONE = pytest.StashKey[dict[str, tuple[int, str]]]()
+# The property of a test that says what its line is: the number of the fault, and how the line begins.
+_LINE = "line"
 
 
 @pytest.fixture
@@ -37,32 +38,27 @@ def evidence(request: pytest.FixtureRequest) -> Evidence:
     return Evidence(request.node.user_properties)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_DONE] = {}
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Notes which fault each test is about, and how its line begins."""
     for item in items:
         found = _FILE.fullmatch(item.path.name)
         mark = item.get_closest_marker("fault")
         if mark is not None:
-            config.stash[_DONE][item.nodeid] = (int(mark.args[0]), str(mark.args[1]))
+            item.user_properties.append((_LINE, (int(mark.args[0]), str(mark.args[1]))))
         elif found and isinstance(item, pytest.Function):
             text = " ".join((item.module.__doc__ or "").split())
             # The first sentence of the file, without `Fault 1: `.
-            config.stash[_DONE][item.nodeid] = (int(found[1]), text.split(": ", 1)[-1].split(". ", 1)[0].rstrip("."))
+            item.user_properties.append((_LINE, (int(found[1]), text.split(": ", 1)[-1].split(". ", 1)[0].rstrip("."))))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    known = config.stash[_DONE]
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     tests: dict[tuple[int, str], dict[str, pytest.TestReport]] = defaultdict(dict)
     spent: dict[tuple[int, str], float] = defaultdict(float)
     for reports in terminalreporter.stats.values():
         for report in reports:
-            if not isinstance(report, pytest.TestReport) or report.nodeid not in known:
+            line = dict(report.user_properties).get(_LINE) if isinstance(report, pytest.TestReport) else None
+            if not isinstance(line, tuple):
                 continue
-            line = known[report.nodeid]
             spent[line] += report.duration
             before = tests[line].get(report.nodeid)
             if before is None or report.when == "call" or report.outcome == "failed":

@@ -1,7 +1,7 @@
 """What a fault's test measured: each figure is compared with its bound, and shown in the fault's line at the end of the run."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 PROPERTY = "measured"
 
@@ -34,7 +34,8 @@ class Evidence:
         detail: object = "",
     ) -> None:
         """Notes a value, then fails if it is out of its bounds. `detail` is shown with the failure."""
-        self.properties.append((PROPERTY, Figure(what, value, unit, at_most, at_least)))
+        # As a tuple, which a report takes from one process to another.
+        self.properties.append((PROPERTY, astuple(Figure(what, value, unit, at_most, at_least))))
         shown = f"{what}: {_number(value)}{_space(unit)} {detail}"
         assert at_most is None or value <= at_most, f"{shown} (at most {_number(at_most)}{_space(unit)})"
         assert at_least is None or value >= at_least, f"{shown} (at least {_number(at_least)}{_space(unit)})"
@@ -43,8 +44,9 @@ class Evidence:
 def summed(figures: Iterable[object]) -> str:
     """One text of all figures: of those of one name the value nearest to its bound, or the range if there is none."""
     by_name: dict[str, list[Figure]] = {}
-    for figure in figures:
-        assert isinstance(figure, Figure)
+    for values in figures:
+        assert isinstance(values, tuple)
+        figure = Figure(*values)
         by_name.setdefault(figure.what, []).append(figure)
     return "; ".join(_shown(same) for same in by_name.values())
 

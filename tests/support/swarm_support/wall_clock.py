@@ -1,14 +1,17 @@
 """A wall clock that a test sets while the processes that read it run."""
 
-import subprocess
-from functools import cache
 from pathlib import Path
+
+# In the variant for programs with threads. The loader replaces `$LIB` by the folder of this machine's libraries.
+_LIBRARY = "/usr/$LIB/faketime/libfaketimeMT.so.1"
+_SHARED_MEMORY = Path("/dev/shm")
 
 
 class WallClock:
     """Processes started with its `environment` see the time of the machine plus `offset`. Monotonic clocks are left alone."""
 
     def __init__(self, folder: Path, offset: float = 0) -> None:
+        _remove_leftovers()
         self._file = folder / "wall-clock"
         self.step(offset)
 
@@ -18,7 +21,7 @@ class WallClock:
         return {
             # A redis-server with jemalloc asks for the time while jemalloc starts, which asks libfaketime, which allocates, which
             # waits for jemalloc. With this library, which is glibc's own, `malloc` is that of glibc.
-            "LD_PRELOAD": f"libc_malloc_debug.so.0:{_library()}",
+            "LD_PRELOAD": f"libc_malloc_debug.so.0:{_LIBRARY}",
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             # Without this a step is seen up to 10 s late.
             "FAKETIME_NO_CACHE": "1",
@@ -35,8 +38,11 @@ class WallClock:
         written.rename(self._file)
 
 
-@cache
-def _library() -> str:
-    """The library that `faketime` would load, in the variant for programs with threads."""
-    asked = subprocess.run(["faketime", "-m", "-f", "+0s", "printenv", "LD_PRELOAD"], capture_output=True, text=True, check=True)
-    return asked.stdout.strip()
+def _remove_leftovers() -> None:
+    """Removes what libfaketime shares with children, of processes that were killed. It refuses to start in a process that has the
+    id of one of them."""
+    for kind in ("faketime_shm_", "sem.faketime_sem_"):
+        for file in _SHARED_MEMORY.glob(f"{kind}*"):
+            pid = file.name.removeprefix(kind)
+            if pid.isdigit() and not Path("/proc", pid).exists():
+                file.unlink(missing_ok=True)
