@@ -410,6 +410,59 @@ async fn a_dependency_that_is_lost_counts_as_failed() {
     assert_eq!(failure(&master, "z").await.1, "the job `w`, which it waited for, was deleted");
 }
 
+/// More pages of the sweep than these few jobs have.
+async fn sweep_all(redis: &Redis) {
+    let swept = || redis.ask::<Option<u64>>(&["HGET", "{test}:meta", "swept"]);
+    for _ in 0..4 {
+        let before = swept();
+        let _: u64 = redis.ask(&["ZADD", "{test}:due", "1", "S:"]);
+        until("a sweep", || swept() != before).await;
+    }
+}
+
+#[tokio::test]
+async fn a_retried_job_waits_for_those_that_run_whatever_became_of_the_others() {
+    let redis = Redis::start();
+    let (master, worker) = pair(&redis).await;
+    master.add_flow(NewFlow::new([job("a"), job("b"), after("c", &["a", "b"])])).await.unwrap();
+    let (a, b) = (next_job(&worker).await, next_job(&worker).await);
+    a.fail_permanently("no").await.unwrap();
+    assert_eq!(failure(&master, "c").await.1, "the job `a`, which it waited for, failed");
+    assert_eq!(master.retry_failed(Some(&["c".into()])).await.unwrap(), 1);
+    sweep_all(&redis).await;
+    assert_eq!((state(&master, "c").await, master.stats().await.unwrap().damaged), (Some(JobState::Blocked), 0));
+    complete(&b, "").await;
+    let c = next_job(&worker).await;
+    assert_eq!(c.id.as_str(), "c");
+    complete(&c, "").await;
+    master.delete_failed(None).await.unwrap();
+    soon("the end", async { while !event_is_idle(&master).await {} }).await;
+    assert_clean(&redis);
+}
+
+#[tokio::test]
+async fn jobs_of_a_flow_wait_for_one_that_existed() {
+    let redis = Redis::start();
+    let (master, worker) = pair(&redis).await;
+    master.add(job("a")).await.unwrap();
+    let a = next_job(&worker).await;
+    // Now it has a node, and gets another one in the flow.
+    master.add(after("x", &["a"])).await.unwrap();
+    master.add_flow(NewFlow::new([job("a"), job("b"), after("c", &["a", "b"]), after("d", &["a"])])).await.unwrap();
+    let b = next_job(&worker).await;
+    sweep_all(&redis).await;
+    for id in ["x", "c", "d"] {
+        assert_eq!((state(&master, id).await, master.stats().await.unwrap().damaged), (Some(JobState::Blocked), 0));
+    }
+    complete(&a, "").await;
+    complete(&b, "").await;
+    for _ in ["x", "c", "d"] {
+        complete(&next_job(&worker).await, "").await;
+    }
+    soon("the end", async { while !event_is_idle(&master).await {} }).await;
+    assert_clean(&redis);
+}
+
 #[tokio::test]
 async fn a_job_after_others_may_wait_for_its_resource_then() {
     let redis = Redis::start();
@@ -418,12 +471,7 @@ async fn a_job_after_others_may_wait_for_its_resource_then() {
     let (a, b) = (next_job(&worker).await, next_job(&worker).await);
     complete(&b, "").await;
     until_state(&master, "c", JobState::Blocked).await;
-    let swept = || redis.ask::<Option<u64>>(&["HGET", "{test}:meta", "swept"]);
-    for _ in 0..4 {
-        let before = swept();
-        let _: u64 = redis.ask(&["ZADD", "{test}:due", "1", "S:"]);
-        until("a sweep", || swept() != before).await;
-    }
+    sweep_all(&redis).await;
     assert_eq!(state(&master, "c").await, Some(JobState::Blocked));
     complete(&a, "").await;
     let c = next_job(&worker).await;
@@ -496,8 +544,23 @@ async fn random_graph(seed: u64, size: usize) {
             assert!(error.message().contains("which is unknown"), "{error}");
         }
     }
+    // Another flow has some of them, which may have ended, and jobs that wait for these.
+    let mut shared: Vec<String> = (0..20).map(|number| names[number * (size / 20) + dice.below(size / 20)].clone()).collect();
+    let mut jobs: Vec<NewJob> = shared.iter().map(|id| job(id)).collect();
+    for number in 0..size / 10 {
+        let after: Vec<String> = (0..1 + dice.below(3)).map(|_| shared[dice.below(shared.len())].clone()).collect();
+        let id = format!("g{number}");
+        jobs.push(job(&id).after(after));
+        shared.push(id);
+    }
+    soon("add", master.add_flow(NewFlow::new(jobs).id("g"))).await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
+    let mut retries = 10;
     loop {
+        if dice.below(4) == 0 {
+            // Another page of the sweep, which must find nothing to repair.
+            let _: u64 = redis.ask(&["ZADD", "{test}:due", "1", "S:"]);
+        }
         let number = dice.below(3);
         let event = tokio::time::timeout(Duration::from_millis(5), workers[&number].next()).await;
         if let Ok(Some(Event::Add(job))) = event {
@@ -515,6 +578,11 @@ async fn random_graph(seed: u64, size: usize) {
                     master.end_lease(&incarnation).await.unwrap();
                     continue;
                 }
+                5 if retries > 0 => {
+                    retries -= 1;
+                    master.retry_failed(None).await.unwrap();
+                    Finish::Complete(of("x"))
+                }
                 _ => Finish::Complete(job.payload.clone()),
             };
             workers[&number].finish(job.fence, finish, None);
@@ -524,14 +592,16 @@ async fn random_graph(seed: u64, size: usize) {
         }
         assert!(Instant::now() < deadline, "jobs are left: {:?}", master.jobs(JobState::Blocked, None, 10).await.unwrap());
     }
-    let flow = master.flow("f").await.unwrap().unwrap();
-    let ended = [FlowState::Completed, FlowState::Failed, FlowState::Deleted];
-    let left: Vec<_> = flow.jobs.iter().filter(|job| !ended.contains(&job.state)).collect();
-    assert!(left.is_empty() && flow.jobs.len() == size / 2, "{left:?}");
+    for (id, number) in [("f", size / 2), ("g", shared.len())] {
+        let flow = master.flow(id).await.unwrap().unwrap();
+        let ended = [FlowState::Completed, FlowState::Failed, FlowState::Deleted];
+        let left: Vec<_> = flow.jobs.iter().filter(|job| !ended.contains(&job.state)).collect();
+        assert!(left.is_empty() && flow.jobs.len() == number, "{id} {left:?}");
+    }
     master.delete_failed(None).await.unwrap();
     until("clean", || redis.ask::<u64>(&["EXISTS", "{test}:settling"]) == 0).await;
     assert_clean(&redis);
-    assert_eq!(master.stats().await.unwrap().damaged, 0);
+    assert_eq!(master.stats().await.unwrap().damaged, 0, "seed {seed} {:?}", (redis.ask::<Vec<String>>(&["LRANGE", "{test}:dbg", "0", "-1"]).into_iter().chain(redis.ask::<Vec<String>>(&["HGETALL", "{test}:damaged"])).collect::<Vec<_>>()));
 }
 
 async fn event_is_idle(master: &Master) -> bool {

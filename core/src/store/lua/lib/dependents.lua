@@ -9,9 +9,21 @@ local dependents = {}
 
 -- A value of `uses` with the only dependent.
 local ONLY = '='
+-- Stands before an entry in `after:<node>` that is another node of the job.
+local ALIAS = '='
 
 function dependents.entry(node, id)
   return node .. ':' .. id
+end
+
+-- An entry that is another node of the job itself, for which others wait.
+function dependents.alias(node, id)
+  return ALIAS .. dependents.entry(node, id)
+end
+
+-- Node and id of such an entry, or nil.
+function dependents.read_alias(entry)
+  return string.match(entry, '^=([^:]+):(.+)$')
 end
 
 function dependents.only(entry)

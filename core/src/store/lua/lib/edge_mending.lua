@@ -16,10 +16,15 @@ local SAMPLE, checks = 50, 200
 -- Entries of a list of dependents that are searched. A longer list is taken for complete.
 local SEARCHED = 500
 
+local function is_listed(node, entry)
+  local after = keys.of('after', node)
+  return call('LPOS', after, entry, 'MAXLEN', SEARCHED) or call('LLEN', after) > SEARCHED
+end
+
 -- Adds a dependent that is lost to those of a node.
 local function list(other, entry)
   local after, used = keys.of('after', other), call('HGET', rare_keys.uses, other)
-  local listed = dependents.read(used) == entry or call('LPOS', after, entry, 'MAXLEN', SEARCHED) or call('LLEN', after) > SEARCHED
+  local listed = dependents.read(used) == entry or is_listed(other, entry)
   if not listed then
     call('RPUSH', after, entry)
   end
@@ -32,27 +37,30 @@ end
 -- Whether the job still waits for this dependency.
 local function is_sound(id, node, dependency, other)
   local found = call('HGET', keys.jobs, dependency)
-  if not found or extras.of(found).node ~= other then
+  local own = found and extras.of(found).node
+  if not own or own ~= other and not is_listed(own, dependents.alias(other, dependency)) then
     return false
   end
   list(other, dependents.entry(node, id))
   return true
 end
 
--- A random part of the dependencies: ids and values in turn, what the failure of one does, and whether these are all.
+-- A random part of the dependencies: ids and values in turn, whether one that failed fails the job, and whether these are all.
 local function sample(node, waits)
   local on_failure, letter, other, dependency = inputs.read(waits)
   if on_failure then
-    return { dependency, letter .. other }, on_failure, true
+    return { dependency, letter .. other }, on_failure == inputs.FAIL, true
   end
-  local listed, found = call('HRANDFIELD', keys.of('inputs', node), SAMPLE, 'WITHVALUES'), {}
+  local key = keys.of('inputs', node)
+  local listed, found = call('HRANDFIELD', key, SAMPLE, 'WITHVALUES'), {}
   checks = checks - 2
   for i = 1, #listed, 2 do
     if sub(listed[i], 1, 1) ~= '\1' then
       found[#found + 1], found[#found + 2] = listed[i], listed[i + 1]
     end
   end
-  return found, call('HGET', keys.of('inputs', node), inputs.ON_FAILURE), #listed / 2 < SAMPLE
+  local how, retried = unpack(call('HMGET', key, inputs.ON_FAILURE, inputs.RETRIED))
+  return found, how == inputs.FAIL and not retried, #listed / 2 < SAMPLE
 end
 
 -- What is wrong with some dependencies: edges to settle, how many are open, and the first that failed.
@@ -80,12 +88,12 @@ function edge_mending.waits(id, extra)
   if not waits or checks <= 0 or call('EXISTS', rare_keys.settling, rare_keys.stages) > 0 then
     return waits ~= false
   end
-  local listed, on_failure, are_all = sample(extra.node, waits)
+  local listed, fails, are_all = sample(extra.node, waits)
   local lost, open, failed = check(id, extra.node, listed)
   if #lost > 0 then
     damage.found()
     edges.settle_known(lost)
-  elseif failed and on_failure == inputs.FAIL then
+  elseif failed and fails then
     damage.found()
     edges.fail(id, extra.node, failed[1], failed[2])
   elseif open == 0 and (are_all or (values.bounded(waits, 1, 1e9) or 0) == 0) then

@@ -25,8 +25,6 @@ local SETTLE, DROP = 's', 'x'
 local budget, FAILING = 200, 4
 -- Fields of `inputs:<node>` that are removed at once, and nodes with one dependency or one dependent that are read at once.
 local PAGE, NODES = 100, 1000
--- An entry in a list of dependents that is another node of the same job.
-local ALIAS = '='
 
 -- Jobs that ended in this call: {node, id, letter, outcome, flow}.
 local pending = {}
@@ -162,8 +160,8 @@ local function take(groups, one, taken)
   local some = call('LPOP', key, budget) or {}
   budget = budget - #some
   for _, entry in ipairs(some) do
-    if sub(entry, 1, 1) == ALIAS then
-      local node, id = string.match(entry, '^=([^:]+):(.+)$')
+    local node, id = dependents.read_alias(entry)
+    if node then
       local outcome = call('HGET', rare_keys.outputs, one[1]) or one[3]
       edges.ended_node(node, id, one[3], sub(outcome, 2))
       dependents.use({ [one[1]] = -1 })

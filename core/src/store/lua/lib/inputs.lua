@@ -11,6 +11,8 @@ local inputs = {
   -- Fields of `inputs:<node>` that are no ids, which have no control characters: what a failed dependency does, and when the job starts after them.
   ON_FAILURE = '\1f',
   START = '\1s',
+  -- Set once the job was retried: what had failed before does not fail it again.
+  RETRIED = '\1r',
   -- Value of ON_FAILURE.
   FAIL = '0',
 }

@@ -6,22 +6,8 @@ local function reply(answer)
   if READ_ONLY then
     return answer
   end
+  script.settle()
   local flush = script.flush
-  -- First, because they may end and assign jobs.
-  if flush.edges then
-    flush.edges()
-  end
-  -- Each may free what jobs of the other wait for.
-  if flush.resources then
-    flush.resources()
-  end
-  if flush.limits then
-    flush.limits()
-    if flush.resources then
-      flush.resources()
-      flush.limits()
-    end
-  end
   if flush.notices then
     flush.notices()
   end

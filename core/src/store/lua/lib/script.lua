@@ -7,4 +7,26 @@
 --   slots    schedules whose next slots the caller is to compute, or nil
 --   soonest, soonest_task  the first time at which a limit lets one of the jobs start that this call blocked, and its task
 --   refused  the text of an error for which nothing is repaired
-return { changes = {}, in_hand = {}, flush = {}, answer = nil, discarded = false, refused = nil, slots = nil }
+local script = { changes = {}, in_hand = {}, flush = {}, answer = nil, discarded = false, refused = nil, slots = nil }
+
+-- Jobs that waited for what ended in this call continue.
+function script.settle()
+  local flush = script.flush
+  -- First, because they may end and assign jobs.
+  if flush.edges then
+    flush.edges()
+  end
+  -- Each may free what jobs of the other wait for.
+  if flush.resources then
+    flush.resources()
+  end
+  if flush.limits then
+    flush.limits()
+    if flush.resources then
+      flush.resources()
+      flush.limits()
+    end
+  end
+end
+
+return script

@@ -7,7 +7,6 @@ local mending = require('mending')
 local meta = require('meta')
 local places = require('places')
 local rare_keys = require('rare_keys')
-local resources = require('resources')
 local script = require('script')
 local special = require('special')
 local tombstones = require('tombstones')
@@ -139,18 +138,11 @@ end
 
 -- Runs one page, and more while damage is searched. `hasty`: an entry of `due` requested it.
 function sweep.run(hasty)
-  -- The resources of jobs that finished in this call are not damaged: they are about to be passed on.
-  resources.settle()
-  -- Nor are jobs that waited for them, and the limits that they used.
-  if script.flush.edges then
-    script.flush.edges()
-  end
-  if script.flush.limits then
-    script.flush.limits()
-  end
   meta.remember('swept', clock.now)
   local at, cursor = read_position()
   for _ = 1, hasty and PAGES or 1 do
+    -- What jobs had that ended in this call is not damaged: it is about to be passed on.
+    script.settle()
     mending.jobs(call('SPOP', rare_keys.stray, PAGE), true)
     cursor = mend_page(pages[at], cursor)
     if cursor == '0' then

@@ -68,7 +68,7 @@ function watching.alias(id, found, node)
   if not own then
     edges.ended_node(node, id, inputs.FAILED, 'fcorrupt\nthe record of this job is damaged')
   elseif own ~= node then
-    call('RPUSH', keys.of('after', own), '=' .. node .. ':' .. id)
+    call('RPUSH', keys.of('after', own), dependents.alias(node, id))
     dependents.use({ [own] = 1 })
   end
 end
@@ -103,6 +103,7 @@ local function reopen_listed(id, node)
       end
     end
   end
+  call('HSET', key, inputs.RETRIED, '1')
   call('HSET', rare_keys.waits, node, open)
   return open
 end
