@@ -81,27 +81,27 @@ local function check(id, node, listed)
   return lost, open, failed
 end
 
--- Whether a blocked job waits for others. Those that do not exist any more count as failed.
+-- Whether a blocked job waits for others, or was just started or failed; and whether this call repaired it. Dependencies that do not exist any more
+-- count as failed.
 function edge_mending.waits(id, extra)
   local waits = call('HGET', rare_keys.waits, extra.node)
   -- While edges are about to be settled or stored, a job may be missing rightly.
   if not waits or checks <= 0 or call('EXISTS', rare_keys.settling, rare_keys.stages) > 0 then
-    return waits ~= false
+    return waits ~= false, false
   end
   local listed, fails, are_all = sample(extra.node, waits)
   local lost, open, failed = check(id, extra.node, listed)
   if #lost > 0 then
-    damage.found()
     edges.settle_known(lost)
   elseif failed and fails then
-    damage.found()
     edges.fail(id, extra.node, failed[1], failed[2])
   elseif open == 0 and (are_all or (values.bounded(waits, 1, 1e9) or 0) == 0) then
-    damage.found()
     edges.start({ { id, extra.node } })
+  else
+    return true, false
   end
-  -- It waits, or was just started or failed.
-  return true
+  damage.found()
+  return true, true
 end
 
 return edge_mending

@@ -13,12 +13,17 @@ function owner.read(text)
   return tonumber(fence), inc, deleting == DELETING
 end
 
+-- Whether this mark follows the incarnation, and is not the incarnation itself.
+local function has_mark(text, mark)
+  return string.sub(text, -#mark) == mark and string.find(text, ':', 1, true) <= #text - #mark
+end
+
 function owner.is_deleting(text)
-  return string.sub(text, -#DELETING) == DELETING
+  return has_mark(text, DELETING)
 end
 
 function owner.is_watched(text)
-  return string.sub(text, -#WATCHED) == WATCHED
+  return has_mark(text, WATCHED)
 end
 
 function owner.watched(text)

@@ -72,12 +72,21 @@ local function waits_at_limit(id, extra)
   return false
 end
 
+local function waits_for_jobs(id, extra)
+  local waits, repaired = edge_mending().waits(id, extra)
+  if repaired then
+    -- Others may have been queued.
+    places.forget()
+  end
+  return waits
+end
+
 -- Whether a job in `blocked` waits for something that will end.
 local function is_blocked(id, extra)
   if call('SISMEMBER', rare_keys.blocked, id) == 0 then
     return false
   end
-  if waits_at_limit(id, extra) or waits_for_resource(id, extra) or extra.node and edge_mending().waits(id, extra) then
+  if waits_at_limit(id, extra) or waits_for_resource(id, extra) or extra.node and waits_for_jobs(id, extra) then
     return true
   elseif extra.unique and waits_for_key(id, extra) then
     return true

@@ -141,8 +141,9 @@ function sweep.run(hasty)
   meta.remember('swept', clock.now)
   local at, cursor = read_position()
   for _ = 1, hasty and PAGES or 1 do
-    -- What jobs had that ended in this call is not damaged: it is about to be passed on.
+    -- What jobs had that ended in this call is not damaged: it is about to be passed on. Nor are jobs that this call has just queued.
     script.settle()
+    places.forget()
     mending.jobs(call('SPOP', rare_keys.stray, PAGE), true)
     cursor = mend_page(pages[at], cursor)
     if cursor == '0' then
