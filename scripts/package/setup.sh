@@ -30,7 +30,7 @@ packages=()
 command -v qemu-aarch64-static >/dev/null || packages+=(qemu-user-static)
 [ -e /usr/aarch64-linux-gnu/lib/libc.so.6 ] || packages+=(libc6-arm64-cross)
 [ -e /usr/aarch64-linux-gnu/lib/libgcc_s.so.1 ] || packages+=(libgcc-s1-arm64-cross)
-[ -e /lib/ld-musl-x86_64.so.1 ] || packages+=(musl)
+command -v musl-gcc >/dev/null || packages+=(musl-tools)
 if [ ${#packages[@]} -gt 0 ] && [ "$(uname -sm)" = "Linux x86_64" ] && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
