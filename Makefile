@@ -16,6 +16,9 @@ PYTEST := $(BIN)/pytest -q
 TESTS = $(WITH_LIMIT) $(PYTEST) -c tests/pyproject.toml
 SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard | xargs grep -lE '^\#!.*\bbash' 2>/dev/null)
 DRIVERS := target/conformance
+# Besides those of Node. In one go with the same features, because these crates share what is below them.
+CRATES = --package libswarm-ffi --package libswarm-python --package driver-rust
+PYO3 = $(firstword $(wildcard $(CURDIR)/target/maturin/pyo3-config-*.txt))
 
 .PHONY: help setup build build-rust build-c build-python build-node build-drivers demo demo-cluster bench docs install header python-sync clean lint \
 	test test-core test-support test-c test-python test-node test-conformance test-faults test-docs test-dashboard test-guides test-packages test-long \
@@ -29,11 +32,11 @@ setup: ## Check the toolchains and install the pinned tools (quick when there is
 
 build: build-c build-python build-node ## Build the C library, the Python package (into .venv), the Node addon and the program swarm
 
-# In one go, because these crates share what is below them.
 build-c build-node: build-rust
 
+# Maturin compiles pyo3 for an interpreter that it describes in a file: known here, too, so that pyo3 is not compiled again at each change between them.
 build-rust: setup
-	node bindings/node/build.js --package libswarm-ffi --package driver-rust --package libswarm-python --features libswarm-python/whole-repository
+	$(if $(PYO3),PYO3_CONFIG_FILE=$(PYO3)) node bindings/node/build.js $(CRATES) --features libswarm-python/whole-repository
 
 # With the program `swarm`, which the wheel has as a script.
 build-python: build-rust
@@ -55,7 +58,8 @@ demo: build ## Hash a real directory tree with workers in C, Python and Node, ki
 demo-cluster: build ## Supervise workers in C, Node and Python that greet each other; kill one and replace all while jobs come
 	examples/demo-cluster/run.sh
 
-bench: setup ## Measure throughput, CPU per job, latency and memory in every language; writes target/bench/libswarm.json
+bench: CRATES += --package libswarm-bench
+bench: build ## Measure throughput, CPU per job, latency and memory in every language; writes target/bench/libswarm.json
 	benches/run.sh
 
 test: test-core test-support test-c test-python test-node test-conformance test-faults test-docs test-dashboard test-guides test-packages ## Run every test

@@ -440,7 +440,7 @@ impl Batch {
 /// How many plain jobs the finish of a job costs in a script, about: rounds have at most `MAX_FINISHES` of these.
 pub(crate) fn weight(job: &JobData) -> usize {
     match &job.extras {
-        Some(extras) if !extras.node.name.is_empty() => 6,
+        Some(extras) if !extras.node.name.is_empty() => 12,
         Some(extras) if extras.need_care() => 2,
         _ => 1,
     }

@@ -11,7 +11,7 @@ use crate::store::envelope::Envelopes;
 use libswarm_common::error::Result;
 
 /// The limits of one part: jobs and edges, and bytes of records. A single job may exceed the latter.
-const MAX_ITEMS: usize = 250;
+const MAX_ITEMS: usize = 125;
 const MAX_BYTES: usize = 256 * 1024;
 /// Edges in one item.
 const MAX_EDGES: usize = 100;
