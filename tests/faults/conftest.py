@@ -10,7 +10,7 @@ from evidence import PROPERTY, Evidence, summed
 from swarm_support import Redis
 
 _FILE = re.compile(r"test_(\d+)_\w+\.py")
-# The property of a test that says what its line is: the number of the fault, and how the line begins.
+# The name of the user property with the number of a test's fault and the text at the start of its line in the summary.
 _LINE = "line"
 
 

@@ -7,22 +7,11 @@ local function reply(answer)
     return answer
   end
   script.settle()
-  local flush = script.flush
-  if flush.notices then
-    flush.notices()
-  end
-  if flush.messages then
-    flush.messages()
-  end
-  if flush.events then
-    flush.events()
-  end
-  if flush.metrics then
-    flush.metrics()
-  end
-  if flush.clock then
-    flush.clock()
-  end
+  script.write('notices')
+  script.write('messages')
+  script.write('events')
+  script.write('metrics')
+  script.write('clock')
   if #script.changes > 0 and not script.discarded then
     redis.call('HSET', keys.meta, unpack(script.changes))
   end

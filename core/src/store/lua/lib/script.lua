@@ -9,23 +9,24 @@
 --   refused  the text of an error for which nothing is repaired
 local script = { changes = {}, in_hand = {}, flush = {}, answer = nil, discarded = false, refused = nil, slots = nil }
 
+-- Writes what a module has gathered, if this call has loaded it.
+function script.write(name)
+  local write = script.flush[name]
+  if write then
+    write()
+  end
+end
+
 -- Jobs that waited for what ended in this call continue.
 function script.settle()
-  local flush = script.flush
   -- First, because they may end and assign jobs.
-  if flush.edges then
-    flush.edges()
-  end
-  -- Each may free what jobs of the other wait for.
-  if flush.resources then
-    flush.resources()
-  end
-  if flush.limits then
-    flush.limits()
-    if flush.resources then
-      flush.resources()
-      flush.limits()
-    end
+  script.write('edges')
+  script.write('resources')
+  if script.flush.limits then
+    script.flush.limits()
+    -- Each may free what jobs of the other wait for.
+    script.write('resources')
+    script.flush.limits()
   end
 end
 
