@@ -89,9 +89,7 @@ local function answer(jobs, rejected, returned, taken, credit)
   -- The reply if anything fails from here on: the round itself was done.
   script.answer = { DONE, jobs, rejected, 0, returned, taken, credit, 100, clock.now }
   -- Before due entries are read: it may add some.
-  if script.flush.limits then
-    script.flush.limits()
-  end
+  script.write('limits')
   script.answer[4], script.answer[8] = tick(lease)
   script.answer[10] = script.slots and cmsgpack.pack(script.slots)
   if meta.keeps_completed then
@@ -168,9 +166,7 @@ if script.flush.resources then
   local leaving = completed_plainly and #completed_plainly or 0
   ids, records = resources().pass_on(not (selective or meta.special) and inc, tonumber(credit_arg) or 0, leaving)
 end
-if script.flush.limits then
-  script.flush.limits()
-end
+script.write('limits')
 -- Waiting jobs for the free slots, and credit for the remaining ones. Read only now, because freed resources may have passed to this member's jobs.
 local worker = selective and workers().read(inc)
 local score = score_of(worker)

@@ -61,8 +61,9 @@ local function charge_job(job, batch)
   number = math.min(number, MAX_CRASHES)
   local most = batch.max_crashes
   if number > most and (batch.alone or batch.on_trial or number > 2 * most + 2) then
+    -- It stays a suspect until it has ended, so that its end frees the resource of suspects.
     local text = number .. ' workers died while they ran this job'
-    failures.fail(job.id, extras.with_crashes(job.record, number), 'poison', text, false, nil, owner.of(job.fence, batch.inc))
+    failures.fail(job.id, extras.with_crashes(job.record, number, true), 'poison', text, false, nil, owner.of(job.fence, batch.inc))
     return true
   end
   job.record = extras.with_crashes(job.record, number, number > most)
