@@ -44,7 +44,9 @@ run() {
   passed=$((passed + lines))
   if [ $status -ne 0 ] || [ "$lines" -eq 0 ]; then
     failed=$((failed + 1))
-    echo "not ok $label.$(sed -n 's/^# //p' "$out/$mode.stderr" | tail -n 1) (exit status $status)"
+    # The last test that began, and what a checker of memory found: a summary may show this line alone.
+    echo "not ok $label.$(sed -n 's/^# //p' "$out/$mode.stderr" | tail -n 1) (exit status $status)" \
+      "$(grep -m 1 -o -e 'Invalid .*' -e '[0-9][0-9,]* .*definitely lost' -e 'ERROR: [A-Za-z]*Sanitizer: .*' "$out/$mode.stderr" || true)"
     sed 's/^/    /' "$out/$mode.stderr" | tail -n 60
   fi
 }
