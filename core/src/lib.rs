@@ -65,7 +65,7 @@ pub use libswarm_common::language::Language;
 pub use messaging::Leave;
 pub use model::choices::{Candidate, Choices, Range};
 pub use model::choosing::Choosing;
-pub use model::event::DeleteReason;
+pub use model::execution::DeleteReason;
 #[cfg(feature = "bindings")]
 pub use model::flow::inputs_to_json;
 pub use model::flow::{

@@ -6,7 +6,7 @@ mod support;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use libswarm::{Batching, Cluster, Job, Master, NewJob, Outcome, Trace, Worker};
+use libswarm::{Batching, Cluster, DeleteReason, Job, Master, NewJob, Outcome, Trace, Worker};
 use opentelemetry::trace::{SpanId, SpanKind, Status, TraceContextExt, TraceId, TracerProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use support::{Redis, soon, until};
@@ -144,6 +144,12 @@ async fn errors_panics_and_stops_are_outcomes() {
             "panics" => panic!("on purpose"),
             "own" => job.fail_permanently("by the handler").await.map_err(|error| error.to_string()),
             "waits" => std::future::pending().await,
+            "stops" => {
+                // It may end before it is dropped.
+                job.cancelled().await;
+                assert_eq!(job.delete_reason(), Some(DeleteReason::TimedOut));
+                Ok(())
+            }
             _ => Err("no such mailbox".to_owned()),
         }
     };
@@ -154,6 +160,7 @@ async fn errors_panics_and_stops_are_outcomes() {
         (mail("panics"), &["failed"]),
         (mail("own"), &[""]),
         (mail("waits").run_timeout(Duration::from_millis(100)), &["timed_out"]),
+        (mail("stops").run_timeout(Duration::from_millis(100)), &["timed_out"]),
     ] {
         let before = ended("outcomes", "process mail").len();
         let outcome = soon("run", master.run(job)).await.unwrap();
@@ -164,7 +171,7 @@ async fn errors_panics_and_stops_are_outcomes() {
     }
     let found = ended("outcomes", "process mail");
     let errors: Vec<_> = found.iter().map(|span| attribute(span, "error.type")).collect();
-    assert_eq!(errors, ["alloc::string::String", "alloc::string::String", "panic", "", "timed_out"]);
+    assert_eq!(errors, ["alloc::string::String", "alloc::string::String", "panic", "", "timed_out", "timed_out"]);
     assert_eq!(found[0].status, Status::error("no such mailbox"));
     assert_eq!(found[0].events.len(), 1);
     assert_eq!(found[2].status, Status::error("the handler panicked: on purpose"));

@@ -31,6 +31,7 @@ pub(crate) struct Job {
 
 #[derive(Default)]
 struct Deletion {
+    /// Set once the event was taken.
     reason: Option<DeleteReason>,
     /// Each listener has the context in which it was added.
     listeners: Vec<(Py<PyAny>, Py<PyAny>)>,
@@ -180,7 +181,15 @@ impl Job {
     /// Why the job was deleted or reclaimed: "deleted", "terminated", "lease_lost", "timed_out" or "moved"; None if it was not.
     #[getter]
     fn delete_reason(&self) -> Option<&'static str> {
-        self.deletion().reason.map(DeleteReason::name)
+        // From the moment on at which `cancelled` is true, which is before the event is taken.
+        let reason = self.inner.get().ok().and_then(|(job, _)| job.delete_reason());
+        reason.or(self.deletion().reason).map(DeleteReason::name)
+    }
+
+    /// Whether its deletion was processed here: its listeners are called or about to be.
+    #[getter]
+    fn _deleted(&self) -> bool {
+        self.deletion().reason.is_some()
     }
 
     /// Completes the job. Queued at once and never blocks; the call ends when Redis has accepted it.

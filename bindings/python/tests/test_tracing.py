@@ -186,8 +186,7 @@ def test_other_outcomes(master: Master, cluster: str, url: str, spans: Spans) ->
         elif job.payload == "own":
             job.fail("as it likes")
         else:
-            # `cancelled` is set a moment before the reason, which the span needs.
-            wait_until(lambda: job.delete_reason is not None, SOON, "the end of the job")
+            wait_until(lambda: job.cancelled, SOON, "the end of the job")
 
     def outcomes(count: int) -> list[tuple[object, StatusCode]]:
         ended = spans.named("process", count)

@@ -53,7 +53,7 @@ impl Job {
 
     /// Whether this execution of the job is over: the job was deleted, reclaimed, or finished.
     pub fn is_cancelled(&self) -> bool {
-        self.has_ended()
+        self.execution.is_over()
     }
 
     /// Resolves when this execution of the job is over: the job was deleted, reclaimed, or finished.

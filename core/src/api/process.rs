@@ -10,11 +10,11 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::spans::{Attempt, Stopper, Trace};
+use super::spans::{Attempt, Trace};
 use super::worker::Worker;
 use crate::api::event::Event;
 use crate::api::job::Job;
-use crate::model::event::DeleteReason;
+use crate::model::execution::DeleteReason;
 use crate::model::job::Finish;
 use crate::model::payload::Payload;
 use libswarm_common::error::Result;
@@ -101,7 +101,7 @@ where
     /// [terminated](Worker::terminate), handlers continue until they are done, or the grace of that call is over.
     pub async fn until(mut self, shutdown: impl Future<Output = ()>) -> Result<()> {
         let mut running: JoinSet<()> = JoinSet::new();
-        let mut aborts: HashMap<u64, (AbortHandle, Stopper)> = HashMap::new();
+        let mut aborts: HashMap<u64, AbortHandle> = HashMap::new();
         let mut shutdown = std::pin::pin!(shutdown);
         let overdue = Arc::new(AtomicBool::new(false));
         let mut leaving = None;
@@ -116,14 +116,13 @@ where
             };
             match event {
                 Some(Event::Add(job)) => {
-                    aborts.retain(|_, (abort, _)| !abort.is_finished());
+                    aborts.retain(|_, abort| !abort.is_finished());
                     let fence = job.fence;
                     let attempt = Attempt::begin(self.worker.cluster(), self.trace, &job.data);
-                    let stopper = attempt.stopper();
                     let end = End { worker: self.worker.clone(), fence, finish: Finish::Stopped, attempt };
                     match catch_unwind(AssertUnwindSafe(|| end.attempt.call(|| (self.handler)(job)))) {
                         Ok(work) => {
-                            aborts.insert(fence, (running.spawn(finish_with(end, work)), stopper));
+                            aborts.insert(fence, running.spawn(finish_with(end, work)));
                         }
                         Err(panic) => {
                             let finish = panicked(&end.attempt, &*panic);
@@ -133,8 +132,7 @@ where
                 }
                 Some(Event::Delete { job, reason }) => {
                     let stop = reason != DeleteReason::Terminated || overdue.load(Ordering::Relaxed);
-                    if let Some((abort, stopper)) = aborts.remove(&job.fence).filter(|_| stop) {
-                        stopper.stop(reason);
+                    if let Some(abort) = aborts.remove(&job.fence).filter(|_| stop) {
                         abort.abort();
                     }
                 }

@@ -17,9 +17,9 @@ use super::event::Event;
 use super::gathering::Batching;
 use super::job::Job;
 use super::process::{GRACE, failed, leave, panicked};
-use super::spans::{Attempt, Stopper};
+use super::spans::Attempt;
 use super::worker::Worker;
-use crate::model::event::DeleteReason;
+use crate::model::execution::DeleteReason;
 use crate::model::job::Finish;
 use crate::model::payload::Payload;
 
@@ -61,7 +61,6 @@ pub struct ProcessBatches<H> {
 /// A handler that runs, as each of its jobs refers to it.
 struct Running {
     abort: AbortHandle,
-    stopper: Stopper,
     /// Jobs of the batch that need not stop.
     left: AtomicUsize,
 }
@@ -140,7 +139,7 @@ where
                 Step::Batch(jobs) => self.begin(jobs, &mut tasks, &mut running),
                 Step::Other(Event::Delete { job, reason }) => {
                     if reason != DeleteReason::Terminated || overdue.load(Ordering::Relaxed) {
-                        must_stop(job.fence, reason, &mut running);
+                        must_stop(job.fence, &mut running);
                     }
                 }
                 Step::Other(event) => self.batches.emit(event),
@@ -158,12 +157,11 @@ where
         let fences: Vec<u64> = jobs.iter().map(|job| job.fence).collect();
         let worker = self.batches.worker.clone();
         let attempt = Attempt::begin_batch(worker.cluster(), jobs.iter().map(|job| job.data.clone()).collect());
-        let stopper = attempt.stopper();
         let end = End { worker, finishes: vec![Finish::Stopped; fences.len()], fences: fences.clone(), attempt };
         match catch_unwind(AssertUnwindSafe(|| end.attempt.call(|| (self.handler)(jobs)))) {
             Ok(work) => {
                 let abort = tasks.spawn(finish_with(end, work));
-                let batch = Arc::new(Running { abort, stopper, left: AtomicUsize::new(fences.len()) });
+                let batch = Arc::new(Running { abort, left: AtomicUsize::new(fences.len()) });
                 running.extend(fences.into_iter().map(|fence| (fence, batch.clone())));
             }
             Err(panic) => {
@@ -175,11 +173,10 @@ where
 }
 
 /// Stops the handler if no other job needs it.
-fn must_stop(fence: u64, reason: DeleteReason, running: &mut HashMap<u64, Arc<Running>>) {
+fn must_stop(fence: u64, running: &mut HashMap<u64, Arc<Running>>) {
     if let Some(batch) = running.remove(&fence)
         && batch.left.fetch_sub(1, Ordering::Relaxed) == 1
     {
-        batch.stopper.stop(reason);
         batch.abort.abort();
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use super::execution::{DeleteReason, Execution};
 use super::job_options::Extras;
 use super::payload::{MAX_ERROR_TEXT, MAX_TRACEBACK, Payload};
 use libswarm_common::error::{Error, ErrorKind, Result};
@@ -155,7 +156,7 @@ pub struct JobData {
     pub(crate) suspect: bool,
     pub(crate) result: Option<ResultWanted>,
     pub(crate) extras: Option<Box<Extras>>,
-    ended: AtomicBool,
+    pub(crate) execution: Execution,
     /// Progress was stored and has to be removed when the job finishes.
     pub(crate) progressed: AtomicBool,
     /// This execution has written to the log.
@@ -170,7 +171,6 @@ pub struct JobData {
 
 impl JobData {
     pub(crate) fn new(id: String, payload: Payload, fence: u64) -> Self {
-        let (ended, progressed) = (AtomicBool::new(false), AtomicBool::new(false));
         JobData {
             id,
             payload,
@@ -180,8 +180,8 @@ impl JobData {
             suspect: false,
             result: None,
             extras: None,
-            ended,
-            progressed,
+            execution: Execution::active(),
+            progressed: AtomicBool::new(false),
             logged: AtomicBool::new(false),
             waits_from: None,
             started: AtomicU64::new(0),
@@ -262,12 +262,10 @@ impl JobData {
         self.logged.load(Ordering::Relaxed) || self.extras.as_ref().is_some_and(|extras| extras.keep.is_some() || extras.logged)
     }
 
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn end(&self) {
-        self.ended.store(true, Ordering::Release);
+    /// Why the job was deleted or reclaimed during this execution; `None` if it was not. [`Job::is_cancelled`](crate::Job::is_cancelled) is true from
+    /// the same moment on.
+    pub fn delete_reason(&self) -> Option<DeleteReason> {
+        self.execution.delete_reason()
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod choices;
 pub(crate) mod choosing;
 mod cron;
 pub(crate) mod event;
+pub(crate) mod execution;
 pub(crate) mod flow;
 pub(crate) mod health;
 pub(crate) mod info;

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 
 use crate::api::job::Job;
 use crate::api::worker::Worker;
+use crate::model::execution::DeleteReason;
 use crate::model::flow::Input;
 use crate::model::job::{Finish, JobData, ResultWanted};
 use crate::model::job_options::NewJob;
@@ -127,7 +128,7 @@ impl TestJob {
     /// Asks the handler to stop, as a deletion of the job does: [`Job::is_cancelled`] is true from now on.
     pub fn cancel(&self) {
         if let Some((job, worker, _)) = self.made.get() {
-            job.data.end();
+            job.data.execution.stop(DeleteReason::Deleted);
             worker.handle.0.finishes.ended.notify_waiters();
         }
     }

@@ -43,7 +43,7 @@ impl WorkerHandle {
     pub(crate) async fn until_ended(&self, job: &JobData) {
         loop {
             let ended = self.0.finishes.ended.notified();
-            if job.has_ended() {
+            if job.execution.is_over() {
                 return;
             }
             ended.await;

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use super::finishes::refuse;
 use super::stale;
 use super::state::{Active, Task};
-use crate::model::event::{DeleteReason, QueuedEvent};
+use crate::model::event::QueuedEvent;
+use crate::model::execution::DeleteReason;
 use crate::model::job::JobData;
 use crate::store::Assigned;
 use crate::util::clock::from_now;
@@ -142,7 +143,7 @@ impl Task {
                 Some(false) => {
                     let Some(active) = self.active.get_mut(&fence) else { continue };
                     active.asked_to_stop = true;
-                    if !active.job.has_ended() {
+                    if !active.job.execution.is_over() {
                         events.push(stop(&active.job, reason));
                     }
                     self.stopping(fence, reason);
@@ -174,7 +175,7 @@ impl Task {
                     None => self.batch.release_unread(id.into_bytes(), fence),
                 }
             } else if let Some(active) = self.active.get(&fence)
-                && !active.job.has_ended()
+                && !active.job.execution.is_over()
             {
                 events.push(stop(&active.job, DeleteReason::Moved));
                 self.stopping(fence, DeleteReason::Moved);
@@ -216,7 +217,7 @@ impl Task {
         let mut events = Vec::new();
         for active in jobs {
             active.asked_to_stop = true;
-            if !active.job.has_ended() {
+            if !active.job.execution.is_over() {
                 events.push(stop(&active.job, reason));
             }
         }
@@ -248,6 +249,6 @@ impl Task {
 
 /// Marks the job as ended for its program, and returns the event.
 fn stop(job: &Arc<JobData>, reason: DeleteReason) -> QueuedEvent {
-    job.end();
+    job.execution.stop(reason);
     QueuedEvent::Delete(job.clone(), reason)
 }

@@ -54,7 +54,7 @@ impl Recorder {
         let first = log.finish.is_none();
         if first {
             log.finish = Some(finish);
-            self.job.end();
+            self.job.execution.finish();
         }
         first
     }

@@ -77,7 +77,7 @@ impl Task {
                 (done, _) => done,
             };
             if self.batch.finish(&job, stopped, finish, done, report.as_ref(), self.keeps_completed) {
-                job.end();
+                job.execution.finish();
                 self.quotas.ended(job.priority());
             } else {
                 self.active.insert(fence, Active { job, asked_to_stop, stopping });

@@ -15,7 +15,7 @@ use super::quotas::Quotas;
 use crate::adding::Adder;
 use crate::member::{Session, Shared};
 use crate::messaging::Messaging;
-use crate::model::event::DeleteReason;
+use crate::model::execution::DeleteReason;
 use crate::model::job::JobData;
 use crate::store::Entry;
 use crate::util::completion::Done;

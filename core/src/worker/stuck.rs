@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::outcome::{TARGET, named};
 use super::state::{Stopping, Task};
-use crate::model::event::DeleteReason;
+use crate::model::execution::DeleteReason;
 
 impl Task {
     /// The program has been asked to stop an active job.

@@ -296,7 +296,7 @@ class WorkerBase(Subscriptions):
             consume = self._keep_unclaimed
         elif self._unclaimed:
             unclaimed, self._unclaimed = self._unclaimed, []
-            events = [job for job in unclaimed if job.delete_reason is None] + events
+            events = [job for job in unclaimed if not job._deleted] + events
         if not events and not self._taken:
             return False
         # An exception here, such as Ctrl-C in a loop, leaves the other events for the next call.
@@ -374,7 +374,7 @@ class WorkerBase(Subscriptions):
     def _capacity(self) -> int:
         """The number of events that may be taken now."""
         capacity = BACKLOG - self._waiting_here()
-        if capacity <= 0 and (self._closed or any(job.cancelled and job.delete_reason is None for job in self.jobs.values())):
+        if capacity <= 0 and (self._closed or any(job.cancelled and not job._deleted for job in self.jobs.values())):
             return BATCH
         return capacity
 
@@ -408,8 +408,8 @@ class WorkerBase(Subscriptions):
     def _begin(self, job: Job) -> bool:
         """Whether a handler or a loop may start this job: not if it was deleted while it waited."""
         self._in_progress.add(job.fence)
-        # After the line above: a deletion that does not find the job in progress has set the reason before.
-        if job.delete_reason is None:
+        # After the line above: a deletion that does not find the job in progress has set `_deleted` before.
+        if not job._deleted:
             return True
         self._end(job)
         return False
@@ -417,7 +417,7 @@ class WorkerBase(Subscriptions):
     def _end(self, job: Job) -> None:
         """Called when a handler or a loop has ended for this job, finished or not."""
         self._in_progress.discard(job.fence)
-        if job.delete_reason is not None:
+        if job._deleted:
             job.stopped()
 
     def _ended(self) -> None:

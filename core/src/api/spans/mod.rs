@@ -6,8 +6,8 @@ mod none;
 mod opentelemetry;
 
 #[cfg(not(feature = "opentelemetry"))]
-pub(super) use none::{Attempt, Stopper, Trace, adding};
+pub(super) use none::{Attempt, Trace, adding};
 #[cfg(feature = "opentelemetry")]
 pub use opentelemetry::Trace;
 #[cfg(feature = "opentelemetry")]
-pub(super) use opentelemetry::{Attempt, Stopper, adding};
+pub(super) use opentelemetry::{Attempt, adding};

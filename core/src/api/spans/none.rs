@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::model::event::DeleteReason;
 use crate::model::job::{Finish, JobData};
 use crate::model::job_options::{Added, NewJob};
 use crate::util::completion::Done;
@@ -38,17 +37,7 @@ impl Attempt {
         work
     }
 
-    pub(in crate::api) fn stopper(&self) -> Stopper {
-        Stopper
-    }
-
     pub(in crate::api) fn raised(&self, _: &'static str, _: &str) {}
 
     pub(in crate::api) fn ended(&self, _: &[Finish]) {}
-}
-
-pub(in crate::api) struct Stopper;
-
-impl Stopper {
-    pub(in crate::api) fn stop(&self, _: DeleteReason) {}
 }

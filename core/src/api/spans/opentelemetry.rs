@@ -1,7 +1,7 @@
 //! Spans of `tracing` that its layer for OpenTelemetry exports.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{Status, TraceContextExt};
@@ -10,7 +10,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::{Instrument, Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::model::event::DeleteReason;
+use crate::model::execution::DeleteReason;
 use crate::model::job::{Finish, JobData};
 use crate::model::job_options::{Added, NewJob};
 use crate::util::completion::Done;
@@ -103,7 +103,6 @@ fn count(jobs: usize) -> i64 {
 pub(in crate::api) struct Attempt {
     span: Span,
     jobs: Arc<[Arc<JobData>]>,
-    stopped: Arc<OnceLock<DeleteReason>>,
 }
 
 impl Attempt {
@@ -140,7 +139,7 @@ impl Attempt {
         // Not a child of the span in which the worker was started, which is not the cause of the job.
         let span = info_span!(parent: None, "process", otel.name = name_of("process", task), otel.kind = "consumer");
         describe(&span, cluster, task, "process", "process");
-        Attempt { span, jobs: jobs.into(), stopped: Arc::default() }
+        Attempt { span, jobs: jobs.into() }
     }
 
     /// Calls the handler in the span.
@@ -153,11 +152,6 @@ impl Attempt {
         work.instrument(self.span.clone())
     }
 
-    /// For stopping the attempt; does not keep the span open.
-    pub(in crate::api) fn stopper(&self) -> Stopper {
-        Stopper(self.stopped.clone())
-    }
-
     /// Notes the error that the handler has returned, or its panic.
     pub(in crate::api) fn raised(&self, class: &'static str, text: &str) {
         self.span.set_attribute("error.type", class);
@@ -167,8 +161,12 @@ impl Attempt {
 
     /// Notes the outcome: how the jobs finish, of those that the handler has not finished itself.
     pub(in crate::api) fn ended(&self, finishes: &[Finish]) {
-        let open = || self.jobs.iter().zip(finishes).filter(|(job, _)| !job.has_ended());
-        let outcome = if let Some(reason) = self.stopped.get() {
+        let reason = self.jobs.iter().map(|job| job.delete_reason()).reduce(|one, other| other.and(one)).flatten();
+        let stopped = finishes.iter().all(|finish| matches!(finish, Finish::Stopped));
+        // While the worker leaves, results and errors are accepted.
+        let reason = reason.filter(|reason| stopped || !matches!(reason, DeleteReason::Terminated));
+        let open = || self.jobs.iter().zip(finishes).filter(|(job, _)| !job.execution.is_over() || job.delete_reason().is_some());
+        let outcome = if let Some(reason) = reason {
             let name = reason.name();
             if matches!(reason, DeleteReason::TimedOut | DeleteReason::LeaseLost) {
                 self.span.set_attribute("error.type", name);
@@ -193,15 +191,4 @@ impl Attempt {
 fn context_of(job: &JobData) -> Context {
     let headers: HashMap<String, String> = job.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     TraceContextPropagator::new().extract_with_context(&Context::new(), &headers)
-}
-
-/// Stops an attempt.
-pub(in crate::api) struct Stopper(Arc<OnceLock<DeleteReason>>);
-
-impl Stopper {
-    /// Notes why the handler is dropped.
-    pub(in crate::api) fn stop(&self, reason: DeleteReason) {
-        // The first reason stays.
-        let _ = self.0.set(reason);
-    }
 }

@@ -306,7 +306,7 @@ class Worker(LoopMember, WorkerApi):
         task = self._handling.get(job.fence)
         if task is None:
             super()._withdraw(job)
-        elif job.delete_reason != "terminated" and all(other.delete_reason for other in self._batches.get(task, ())):
+        elif job.delete_reason != "terminated" and all(other._deleted for other in self._batches.get(task, ())):
             task.cancel()
 
     def _cancel_all(self) -> None:
