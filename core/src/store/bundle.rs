@@ -32,7 +32,7 @@ const LIB: &[(&str, &str)] = files!(
     "fences", "firing", "flow_pages", "flow_stages", "flows", "history", "inbox", "inbox_kinds", "inputs", "kept", "keys", "lean_add",
     "limit_lines", "limit_state", "limits", "logs", "matching", "mending", "messages", "meta", "metric_folding", "metric_tasks", "metrics", "notices", "oldest",
     "ordering", "orders", "owner",
-    "pages", "pauses", "placement", "places", "positions", "queue_heads", "queues", "ranking", "rare_keys", "reclaim",
+    "paces", "pages", "pauses", "placement", "places", "positions", "queue_heads", "queues", "ranking", "rare_keys", "reclaim",
     "record", "record_flags", "recovery", "registry", "reply", "resources", "results", "round_ends", "round_replay",
     "round_take", "schedules", "script", "special", "spreading", "suspects", "sweep", "taking", "tick", "timeouts", "tombstones",
     "turn_pages", "turns", "unique_keys", "values", "waiters", "watching", "workers",

@@ -53,6 +53,17 @@ local function remove_owner(id, inc, deleting)
   end
 end
 
+-- The jobs of a page without an owner, and their extras by id.
+local function without_owner(ids, records, owners)
+  local free, extra_of = {}, {}
+  for i, id in ipairs(ids) do
+    if records[i] and not owners[i] then
+      free[#free + 1], extra_of[id] = id, extras.of(records[i])
+    end
+  end
+  return free, extra_of
+end
+
 -- A job without an owner: requeued if it is in no queue.
 local function mend_waiting(id, found, in_hand, batch)
   local extra = extras.of(found)
@@ -95,6 +106,8 @@ function mending.jobs(ids, in_hand)
   local records, owners = call('HMGET', keys.jobs, unpack(ids)), call('HMGET', keys.owner, unpack(ids))
   local batch = { lost = {}, lost_records = {}, listed = {} }
   mend_keys(ids, records)
+  local free, extra_of = without_owner(ids, records, owners)
+  local aside = #free > 0 and places.set_aside(free, extra_of) or {}
   for i, id in ipairs(ids) do
     local _, inc, deleting = owner.read(owners[i])
     if inc and is_alive(inc) then
@@ -105,7 +118,7 @@ function mending.jobs(ids, in_hand)
       if owners[i] then
         remove_owner(id, inc, deleting)
       end
-      if records[i] then
+      if records[i] and not aside[id] then
         mend_waiting(id, records[i], in_hand, batch)
       end
     end

@@ -81,6 +81,55 @@ local function waits_for_jobs(id, extra)
   return waits
 end
 
+-- The jobs of a page by the sorted set in which each may wait for a limit or a resource: {key, hash, name, jobs}, where the hash has a field `name`
+-- while something will end that wait.
+local function by_line(ids, extra_of)
+  local lines, by_key = {}, {}
+  local function note(key, hash, name, id)
+    local line = by_key[key]
+    if not line then
+      line = { key = key, hash = hash, name = name, ids = {} }
+      by_key[key], lines[#lines + 1] = line, line
+    end
+    line.ids[#line.ids + 1] = id
+  end
+  for _, id in ipairs(ids) do
+    local extra = extra_of[id]
+    for _, limit in ipairs(extra.limits or {}) do
+      note(keys.of('limited', limit.name), rare_keys.limit_turns, limit.name, id)
+    end
+    if extra.resource then
+      note(keys.of('blocked', extra.resource), rare_keys.resources, extra.resource, id)
+    end
+  end
+  return lines
+end
+
+local function add_scored(found, key, ids)
+  for i, score in ipairs(call('ZMSCORE', key, unpack(ids))) do
+    if score then
+      found[ids[i]] = true
+    end
+  end
+end
+
+-- Those of the jobs that are delayed, or blocked at a limit or a resource, as a set. They are looked up together, because there may be very many.
+function places.set_aside(ids, extra_of)
+  local found, blocked = {}, {}
+  add_scored(found, rare_keys.delayed, ids)
+  for i, there in ipairs(call('SMISMEMBER', rare_keys.blocked, unpack(ids))) do
+    if there == 1 then
+      blocked[#blocked + 1] = ids[i]
+    end
+  end
+  for _, line in ipairs(by_line(blocked, extra_of)) do
+    if call('HEXISTS', line.hash, line.name) == 1 then
+      add_scored(found, line.key, line.ids)
+    end
+  end
+  return found
+end
+
 -- Whether a job in `blocked` waits for something that will end.
 local function is_blocked(id, extra)
   if call('SISMEMBER', rare_keys.blocked, id) == 0 then

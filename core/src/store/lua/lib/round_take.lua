@@ -1,15 +1,14 @@
 -- Takes plain jobs for a plain worker, when no other kind of job waits.
 local keys = require('keys')
 local meta = require('meta')
+local paces = require('paces')
+local rare_keys = require('rare_keys')
 local record_flags = require('record_flags')
 local script = require('script')
 local admission = lazy('admission')
 local tombstones = lazy('tombstones')
 local call = redis.call
 local byte = string.byte
-
--- The limit of entries of `ready:0` that one call reads. One that is not assigned counts for several.
-local LOOKED_AT, SKIPPED = 2000, 3
 
 -- Records of the ids, without dead entries and jobs whose resource another job has.
 local function read(ids)
@@ -37,8 +36,12 @@ end
 local function take(ids, records, credit)
   local popped, empty = 0, false
   local want = math.min(credit, meta.move_limit)
-  while #ids < want and popped < LOOKED_AT and not empty do
-    local asked = want - #ids
+  local at_once, skipped = want, paces.SKIPPED
+  if call('EXISTS', rare_keys.limit_turns) == 1 then
+    at_once, skipped = paces.AT_ONCE_LIMITED, paces.SKIPPED_LIMITED
+  end
+  while #ids < want and popped < paces.LOOKED_AT and not empty do
+    local asked = math.min(want - #ids, at_once)
     local some = call('LPOP', keys.ready, asked) or {}
     popped = popped + #some
     empty = #some < asked
@@ -46,7 +49,7 @@ local function take(ids, records, credit)
       local found
       local asked_for = #some
       some, found = read(some)
-      popped = popped + (SKIPPED - 1) * (asked_for - #some)
+      popped = popped + (skipped - 1) * (asked_for - #some)
       if #ids == 0 then
         -- The common case, without copying.
         ids, records = some, found

@@ -3,16 +3,15 @@ local admission = require('admission')
 local chooser = require('chooser')
 local keys = require('keys')
 local meta = require('meta')
+local paces = require('paces')
 local pauses = require('pauses')
 local queue_heads = require('queue_heads')
 local queues = require('queues')
+local rare_keys = require('rare_keys')
 local resources = require('resources')
 local workers = require('workers')
 local call = redis.call
 local taking = {}
-
--- The limit of queue entries that one call reads. A job that is blocked counts for several: it is decoded and moved.
-local LOOKED_AT, BLOCKED = 2000, 3
 
 -- The queues from which a worker takes, by priority, highest first: {priority, queues, ready if `ready:0` is among them}, ...
 local function levels_of(worker)
@@ -48,14 +47,14 @@ end
 -- Takes jobs of one priority while the worker has free slots for it; pop(most) removes them from queues.
 local function drain(state, priority, pop)
   while #state.ids < state.limit and state.budget > 0 do
-    local want = math.min(workers.free_slots(state.worker, priority, state.limit - #state.ids), state.budget)
+    local want = math.min(workers.free_slots(state.worker, priority, state.limit - #state.ids), state.budget, state.at_once)
     if want < 1 then
       return
     end
     local ids, records, popped, all = pop(want)
     local found = #ids
     ids, records = admission.admit(ids, records)
-    state.budget, state.popped = state.budget - popped - (BLOCKED - 1) * (found - #ids), state.popped + popped
+    state.budget, state.popped = state.budget - popped - (state.skipped - 1) * (found - #ids), state.popped + popped
     workers.use_slots(state.worker, priority, #ids)
     if #state.ids == 0 then
       state.ids, state.records = ids, records
@@ -73,7 +72,11 @@ end
 -- Takes waiting jobs for a worker with this much credit. Returns ids, records, and whether others are left that it could accept.
 function taking.take(worker, credit)
   resources.settle()
-  local state = { worker = worker, ids = {}, records = {}, budget = LOOKED_AT, limit = math.min(credit, meta.move_limit) }
+  local limit = math.min(credit, meta.move_limit)
+  local state = { worker = worker, ids = {}, records = {}, limit = limit, budget = paces.LOOKED_AT, at_once = limit, skipped = paces.SKIPPED }
+  if call('EXISTS', rare_keys.limit_turns) == 1 then
+    state.at_once, state.skipped = paces.AT_ONCE_LIMITED, paces.SKIPPED_LIMITED
+  end
   repeat
     state.popped = 0
     for _, level in ipairs(levels_of(worker)) do

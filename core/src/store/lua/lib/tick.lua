@@ -12,8 +12,8 @@ local call = redis.call
 local PAGE = 200
 -- The interval of pages of the sweep, in ms.
 local SWEEP_EVERY = 1000
--- Members spread their rounds for due entries over the first, in ms; for entries that jobs wait for, over the second for each member.
-local SPREAD, SPREAD_PER_MEMBER = 100, 2
+-- Members spread their rounds for due entries over the first, in ms; for entries that jobs wait for, over the second per member.
+local SPREAD, SPREAD_PER_MEMBER = 100, 1
 
 -- Removes results, numbers of batches and orders to workers that have expired. Returns the other entries.
 local function expire_simple(entries)
