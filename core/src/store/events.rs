@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use redis::Value;
 
+use super::calls::{Store, internal};
 use super::codec::events::{self, EventEntry, Position};
 use super::codec::reply;
 use super::envelope::Envelopes;
 use super::failure::{Failed, Stage};
 use super::inbox::stream_entries;
 use super::keys::Keys;
-use super::{Store, internal, link};
+use super::link;
 use crate::config::options::Options;
 use libswarm_common::error::{Error, ErrorKind, Result};
 

@@ -97,7 +97,7 @@ impl Line {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let made = link::connect_checked(&self.options, self.slot, limit).await.map(|(connection, server)| {
             self.warnings.report(&server.warnings);
-            let scripts = super::scripts(server.script_flags, &self.options);
+            let scripts = super::script::of(server.script_flags, &self.options);
             Link { connection, scripts, number: NUMBER.fetch_add(1, Ordering::Relaxed) }
         });
         let made = made.map(|link| (link.number, link.connection.ended(), link));

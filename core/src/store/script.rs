@@ -1,8 +1,32 @@
 //! The Lua scripts, and under which conditions each may run.
 
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use sha1_smol::Sha1;
+
+use crate::config::options::Options;
+
+pub(crate) static WITH_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(true));
+pub(crate) static WITHOUT_FLAGS: LazyLock<Scripts> = LazyLock::new(|| Scripts::new(false));
+
+/// Those of clusters for tests.
+static TESTING: LazyLock<[Scripts; 2]> = LazyLock::new(|| [false, true].map(Scripts::testing));
+
+/// The scripts for a server of which it is known whether it supports flags, and for a cluster.
+pub(super) fn of(flags: bool, options: &Options) -> &'static Scripts {
+    match (options.is_for_tests(), flags) {
+        (true, flags) => &TESTING[usize::from(flags)],
+        (false, true) => &WITH_FLAGS,
+        (false, false) => &WITHOUT_FLAGS,
+    }
+}
+
+/// Creates global values on the caller's thread: a child that is forked while another thread creates one would wait for it forever.
+pub(crate) fn prepare() {
+    LazyLock::force(&WITH_FLAGS);
+    LazyLock::force(&WITHOUT_FLAGS);
+    LazyLock::force(&TESTING);
+}
 
 /// One transition. Called by its digest; the source is sent if the server does not have it.
 pub(crate) struct Script {

@@ -2,10 +2,11 @@
 
 use redis::Value;
 
-use super::codec::msgpack::{Unpack, packed_strings, write_array, write_integer, write_string};
-use super::codec::reply::{array, bytes, unexpected};
-use super::codec::slots::Wanted;
-use super::{Store, script::Script};
+use crate::store::calls::Store;
+use crate::store::codec::msgpack::{Unpack, packed_strings, write_array, write_integer, write_string};
+use crate::store::codec::reply::{array, bytes, unexpected};
+use crate::store::codec::slots::Wanted;
+use crate::store::script::{Script, Scripts};
 use libswarm_common::error::Result;
 
 /// What is left to do in a cluster.
@@ -22,7 +23,7 @@ pub(crate) struct Look {
 
 impl Store {
     async fn test(&self, what: &str, more: &[&[u8]]) -> Result<Value> {
-        let script: fn(&super::Scripts) -> &Script = |scripts| &scripts.testing;
+        let script: fn(&Scripts) -> &Script = |scripts| &scripts.testing;
         self.call_idempotent(script, |cmd| cmd.arg(what).arg(more)).await
     }
 
