@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::failure::Failed;
 use super::link;
 use super::script::Scripts;
+use super::server::Warnings;
 use crate::config::options::Options;
 use libswarm_common::error::{Error, ErrorKind};
 
@@ -40,7 +41,7 @@ pub(super) struct Line {
     runtime: Handle,
     state: Mutex<State>,
     connected: AtomicBool,
-    warnings: link::Warnings,
+    warnings: Warnings,
     /// The number of connections that have ended.
     losses: watch::Sender<u64>,
 }
@@ -54,7 +55,7 @@ impl Line {
             runtime,
             state,
             connected: AtomicBool::new(false),
-            warnings: link::Warnings::default(),
+            warnings: Warnings::default(),
             losses: watch::Sender::new(0),
         })
     }

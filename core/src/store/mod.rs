@@ -5,15 +5,18 @@ mod bundle;
 mod calls;
 pub(crate) mod codec;
 mod commands;
+mod discovery;
 pub(crate) mod envelope;
 mod events;
 pub(crate) mod examine;
 mod failure;
+mod greeting;
 pub(crate) mod inbox;
 pub(crate) mod keys;
 mod line;
 mod link;
 pub(crate) mod script;
+mod server;
 mod tls;
 
 pub(crate) use calls::Store;
