@@ -66,6 +66,7 @@ pub use messaging::Leave;
 pub use model::choices::{Candidate, Choices, Range};
 pub use model::choosing::Choosing;
 pub use model::execution::DeleteReason;
+pub use model::extras::{MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, OnFailure};
 #[cfg(feature = "bindings")]
 pub use model::flow::inputs_to_json;
 pub use model::flow::{
@@ -75,7 +76,7 @@ pub use model::health::{Health, Stats};
 pub use model::info::{JobInfo, JobPage, JobState, MemberInfo, QueueCount, Queues, Snapshot};
 pub use model::job::{Failure, FailureReason, Finish, JobData, JobError, JobFailure, Outcome};
 pub use model::job_event::{EventsOptions, JobEvent, JobEventKind, MAX_EVENT_TEXT};
-pub use model::job_options::{Added, DEFAULT_RESULT_TTL, Durability, MAX_EXTRAS, MAX_PRIORITY, MAX_RETRIES, NewJob, OnFailure};
+pub use model::job_options::{Added, DEFAULT_RESULT_TTL, Durability, NewJob};
 #[cfg(feature = "bindings")]
 pub use model::limit::LIMIT_OPTIONS;
 pub use model::limit::{Limit, LimitInfo};

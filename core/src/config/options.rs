@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::address::{Address, DEFAULT_PORT, DEFAULT_SENTINEL_PORT, host_ports};
 use crate::config::codec_keys::CodecKeys;
 use crate::config::credentials::CredentialsSource;
-use crate::model::job_options::MAX_PRIORITY;
+use crate::model::extras::MAX_PRIORITY;
 use libswarm_common::error::{Result, invalid};
 use libswarm_common::id::check_name;
 use libswarm_common::language::{Language, Listed, option};

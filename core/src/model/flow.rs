@@ -6,8 +6,9 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::as_json::result;
+use super::extras::Node;
 use super::job::Failure;
-use super::job_options::{Added, Durability, NewJob, Node};
+use super::job_options::{Added, Durability, NewJob};
 use super::payload::Payload;
 use libswarm_common::error::{Error, ErrorKind, Result, invalid};
 use libswarm_common::id::{check_name, random_id};

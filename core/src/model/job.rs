@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::execution::{DeleteReason, Execution};
-use super::job_options::Extras;
+use super::extras::Extras;
 use super::payload::{MAX_ERROR_TEXT, MAX_TRACEBACK, Payload};
 use libswarm_common::error::{Error, ErrorKind, Result};
 

@@ -6,6 +6,7 @@ pub(crate) mod choosing;
 mod cron;
 pub(crate) mod event;
 pub(crate) mod execution;
+pub(crate) mod extras;
 pub(crate) mod flow;
 pub(crate) mod health;
 pub(crate) mod info;

@@ -12,8 +12,9 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use super::msgpack::{Unpack, malformed, write_array, write_integer, write_map, write_signed, write_string, write_string_length};
+use crate::model::extras::{Extras, MAX_EXTRAS, OnFailure};
 use crate::model::job::{Failure, FailureReason, JobData, Outcome, ResultWanted};
-use crate::model::job_options::{DEFAULT_RESULT_TTL, Extras, MAX_EXTRAS, NewJob, OnFailure, Start};
+use crate::model::job_options::{DEFAULT_RESULT_TTL, NewJob, Start};
 use crate::model::limit::JobLimit;
 use crate::model::payload::{ContentType, Payload};
 use crate::model::unique::{ON_CONFLICT, OnConflict, Unique, Until, longest_wait};
