@@ -82,7 +82,7 @@ async fn the_first_job_waits_for_others_unless_it_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_worker_that_drains_requeues_what_waits_for_others() {
+async fn a_draining_worker_requeues_jobs_that_wait_for_a_full_batch() {
     let redis = Redis::start();
     let (master, worker) = start(&redis, &["", "a"]).await;
     let mut batches = worker.batches(Batching::new(2).wait(LONG)).unwrap();
@@ -98,7 +98,7 @@ async fn a_worker_that_drains_requeues_what_waits_for_others() {
 }
 
 #[tokio::test]
-async fn what_waits_in_batches_that_are_dropped_is_requeued() {
+async fn jobs_in_dropped_batches_are_requeued() {
     let redis = Redis::start();
     let (master, worker) = start(&redis, &[]).await;
     let mut batches = worker.batches(Batching::new(2).wait(LONG)).unwrap();
@@ -205,7 +205,7 @@ impl Drop for SetOnDrop {
 }
 
 #[tokio::test]
-async fn what_is_out_of_bounds_is_refused() {
+async fn values_out_of_bounds_are_refused() {
     let redis = Redis::start();
     let (_, worker) = start(&redis, &[]).await;
     for (size, wait) in [(0, Duration::ZERO), (1001, Duration::ZERO), (1, Duration::from_millis(60_001))] {

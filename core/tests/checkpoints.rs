@@ -70,7 +70,7 @@ async fn a_failed_job_that_is_retried_goes_on_from_its_checkpoint() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_or_late_changes_nothing() {
+async fn a_checkpoint_that_is_too_large_or_late_changes_nothing() {
     let redis = Redis::start();
     let (master, worker) = pair(&redis).await;
     master.add(NewJob::json(&1).unwrap().id("a")).await.unwrap();

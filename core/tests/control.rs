@@ -129,7 +129,7 @@ async fn a_master_orders_a_worker_by_its_incarnation() {
 }
 
 #[tokio::test]
-async fn pause_and_slots_hold_when_the_worker_registers_anew() {
+async fn pause_and_slots_stay_when_the_worker_registers_again() {
     let redis = Redis::start();
     let (master, worker) = (master(&redis), worker(&redis, &[("slots", "4")]).await);
     worker.accept(None);
@@ -196,7 +196,7 @@ async fn a_worker_without_a_limit_gets_one_and_reports_that_of_its_handler() {
 }
 
 #[tokio::test]
-async fn an_order_whose_reply_is_lost_is_given_once() {
+async fn an_order_whose_reply_is_lost_is_carried_out_once() {
     let redis = Redis::start();
     let proxy = Proxy::start(redis.socket());
     let worker = worker(&redis, &[("slots", "4")]).await;

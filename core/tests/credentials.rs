@@ -154,7 +154,7 @@ async fn a_source_that_fails_is_reported_and_the_connections_keep_what_they_have
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_function_gives_the_credentials() -> Result<()> {
+async fn a_function_returns_the_credentials() -> Result<()> {
     let (redis, _) = server();
     add_user(&redis, "app", "p1");
     add_user(&redis, "next", "p2");

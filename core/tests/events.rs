@@ -264,7 +264,7 @@ async fn a_follower_that_takes_no_events_is_sent_few() {
 }
 
 #[tokio::test]
-async fn recording_always_ends_when_a_member_says_so() {
+async fn permanent_recording_stops_when_a_member_turns_it_off() {
     let redis = Redis::start();
     let recording = || redis.ask::<Option<String>>(&["HGET", "{test}:meta", "recording"]);
     let _plain = worker(&redis, &[]).await;
@@ -414,7 +414,7 @@ async fn misfit(master: &Master, states: &HashMap<String, (State, Vec<JobEvent>)
 }
 
 #[tokio::test]
-async fn the_events_of_each_job_are_a_path_that_ends_where_the_job_is() {
+async fn the_events_of_each_job_lead_to_its_state() {
     let redis = Redis::start();
     let master = master(&redis);
     let mut events = follow(&master).await;

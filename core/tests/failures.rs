@@ -120,7 +120,7 @@ async fn accepted_outcomes_are_reported_to_a_program_that_subscribes_to_them() {
 }
 
 #[tokio::test]
-async fn a_failure_is_logged_with_all_there_is_to_know() {
+async fn a_failure_is_logged_with_attempt_next_try_and_traceback() {
     let redis = Redis::start();
     let (master, worker) = started(&redis);
     let _ = tokio::time::timeout(Duration::ZERO, logged("none")).await;
@@ -138,7 +138,7 @@ async fn a_failure_is_logged_with_all_there_is_to_know() {
 }
 
 #[tokio::test]
-async fn a_wait_for_a_job_that_nobody_takes_is_explained_in_the_log() {
+async fn a_wait_for_a_job_that_no_worker_takes_is_explained_in_the_log() {
     let redis = Redis::start();
     let (master, worker) = started(&redis);
     let _ = tokio::time::timeout(Duration::ZERO, logged("none")).await;
@@ -164,7 +164,7 @@ async fn a_wait_for_a_job_that_nobody_takes_is_explained_in_the_log() {
 }
 
 #[tokio::test]
-async fn a_healthy_life_is_logged_at_level_debug() {
+async fn normal_operation_is_logged_at_level_debug() {
     let _ = tokio::time::timeout(Duration::ZERO, logged("none")).await;
     let redis = Redis::start();
     let (master, worker) = started(&redis);

@@ -190,7 +190,7 @@ async fn jobs_wait_for_jobs_in_any_state() {
 }
 
 #[tokio::test]
-async fn jobs_after_ended_ones_start_or_fail_at_once() {
+async fn jobs_after_finished_ones_start_or_fail_at_once() {
     let redis = Redis::start();
     let (master, worker) = pair(&redis).await;
     master.add(job("failed")).await.unwrap();
@@ -256,7 +256,7 @@ async fn unknown_ids_of_a_large_flow_remove_its_parts() {
 }
 
 #[tokio::test]
-async fn every_end_of_a_dependency_settles_its_edge() {
+async fn every_outcome_of_a_dependency_settles_its_edge() {
     let redis = Redis::start();
     let (master, worker) = pair(&redis).await;
     master.pause(None).await.unwrap();
@@ -290,7 +290,7 @@ async fn every_end_of_a_dependency_settles_its_edge() {
 }
 
 #[tokio::test]
-async fn the_rest_of_a_flow_is_deleted_if_it_is_so_chosen() {
+async fn the_rest_of_a_flow_is_deleted_if_the_option_asks_for_it() {
     let redis = Redis::start();
     let (master, worker) = pair(&redis).await;
     let parts = (0..120).map(|number| NewJob::json(&number).unwrap());
@@ -343,7 +343,7 @@ async fn a_flow_with_the_id_of_another_and_jobs_that_exist_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_delay_counts_from_the_end_of_the_dependencies() {
+async fn a_delay_begins_when_the_dependencies_have_finished() {
     let redis = Redis::start();
     let (master, worker) = pair(&redis).await;
     let jobs = [job("a"), after("b", &["a"]).delay(Duration::from_millis(400)).assign_timeout(Duration::from_secs(10))];
@@ -482,7 +482,7 @@ async fn a_job_after_others_may_wait_for_its_resource_then() {
 }
 
 #[tokio::test]
-async fn the_parts_of_a_producer_that_is_gone_are_removed() {
+async fn the_parts_of_a_lost_producer_are_removed() {
     let redis = Redis::start();
     let (master, _worker) = pair(&redis).await;
     let _: u64 = redis.ask(&["HSET", "{test}:stages", "n", ""]);
@@ -611,7 +611,7 @@ async fn event_is_idle(master: &Master) -> bool {
 }
 
 #[tokio::test]
-async fn all_jobs_of_random_graphs_end() {
+async fn all_jobs_of_random_graphs_finish() {
     for seed in [1, 2, 29] {
         random_graph(seed, 300).await;
     }
@@ -619,7 +619,7 @@ async fn all_jobs_of_random_graphs_end() {
 
 #[tokio::test]
 #[ignore = "takes minutes"]
-async fn all_jobs_of_large_random_graphs_end() {
+async fn all_jobs_of_large_random_graphs_finish() {
     for seed in 10..15 {
         random_graph(seed, 2000).await;
     }

@@ -231,7 +231,7 @@ async fn results_of_more_than_64_kib_are_left_out() {
 }
 
 #[tokio::test]
-async fn many_jobs_with_long_results_end_at_once() {
+async fn many_jobs_with_long_results_finish_at_once() {
     let redis = Redis::start();
     let (master, worker) = (master(&redis), worker(&redis, &[("completed_max", "1000")]).await);
     master.add_many((0..300).map(|number| job(&number.to_string())).collect()).await.unwrap();

@@ -14,7 +14,7 @@ fn worker(redis: &Redis) -> Worker {
 }
 
 #[tokio::test]
-async fn a_job_is_given_run_and_gone() {
+async fn a_job_is_assigned_run_and_removed() {
     let redis = Redis::start();
     let (master, worker) = (master(&redis), worker(&redis));
     let added = soon("add", master.add(NewJob::json(&7).unwrap())).await.unwrap();
@@ -117,7 +117,7 @@ async fn own_ids_are_added_once() {
 }
 
 #[tokio::test]
-async fn a_run_tells_that_a_job_of_this_id_existed() {
+async fn a_run_reports_that_a_job_with_this_id_existed() {
     let redis = Redis::start();
     let (master, worker) = (master(&redis), worker(&redis));
     let job = |payload: u32, id: &str| NewJob::json(&payload).unwrap().id(id);
@@ -176,7 +176,7 @@ async fn a_worker_that_has_not_reached_redis_is_drained_at_once() {
 }
 
 #[tokio::test]
-async fn deleted_jobs_are_not_given_or_are_stopped() {
+async fn deleted_jobs_are_not_assigned_or_are_stopped() {
     let redis = Redis::start();
     let master = master(&redis);
     let waiting = master.add(NewJob::json(&1).unwrap()).await.unwrap().id;
@@ -272,7 +272,7 @@ async fn jobs_are_balanced_over_workers() {
 }
 
 #[tokio::test]
-async fn drain_finishes_what_runs_and_gives_back_the_rest() {
+async fn drain_finishes_active_jobs_and_requeues_the_rest() {
     let redis = Redis::start();
     let (master, first) = (master(&redis), worker(&redis));
     first.ready().await.unwrap();
@@ -292,7 +292,7 @@ async fn drain_finishes_what_runs_and_gives_back_the_rest() {
 }
 
 #[tokio::test]
-async fn a_closed_member_says_so() {
+async fn calls_of_a_closed_member_fail() {
     let redis = Redis::start();
     let (master, worker) = (master(&redis), worker(&redis));
     let waiting = tokio::spawn({
@@ -314,7 +314,7 @@ async fn a_closed_member_says_so() {
 }
 
 #[tokio::test]
-async fn what_was_submitted_before_closing_is_added() {
+async fn jobs_submitted_before_closing_are_added() {
     let redis = Redis::start();
     let first = master(&redis);
     let (sender, added) = tokio::sync::oneshot::channel();
@@ -325,7 +325,7 @@ async fn what_was_submitted_before_closing_is_added() {
 }
 
 #[tokio::test]
-async fn terminating_without_grace_still_sends_what_was_finished() {
+async fn terminating_without_grace_still_sends_finished_jobs() {
     let redis = Redis::start();
     let (master, worker) = (master(&redis), worker(&redis));
     master.add_many((0..10).map(|n| NewJob::json(&n).unwrap()).collect()).await.unwrap();

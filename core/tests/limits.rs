@@ -277,7 +277,7 @@ async fn jobs_of_a_lost_worker_free_their_limit_and_start_first() {
 }
 
 #[tokio::test]
-async fn a_limit_and_a_resource_hold_together() {
+async fn a_limit_and_a_resource_apply_together() {
     let redis = Redis::start();
     let (master, worker) = pair(&redis, "20").await;
     master.limit("api", Limit::concurrent(2)).await.unwrap();

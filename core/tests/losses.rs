@@ -56,7 +56,7 @@ async fn a_dead_workers_jobs_start_elsewhere_within_the_lease_and_a_second() {
 }
 
 #[tokio::test]
-async fn the_lease_of_a_worker_whose_death_is_known_can_be_ended() {
+async fn the_lease_of_a_worker_known_to_be_dead_can_be_ended() {
     let redis = Redis::start();
     let with_lease = |lease: &str| {
         let mut options = redis.options();
@@ -110,7 +110,7 @@ async fn the_lease_of_a_worker_whose_death_is_known_can_be_ended() {
 }
 
 #[tokio::test]
-async fn jobs_of_workers_that_die_together_do_not_go_to_one_another() {
+async fn jobs_of_workers_that_crash_together_are_not_assigned_to_one_another() {
     let redis = Redis::start();
     let mut dying: Vec<_> = (0..8).map(|_| Mortal::start(redis.options())).collect();
     let master = Master::start(redis.options(), &Handle::current()).unwrap();
@@ -132,7 +132,7 @@ async fn jobs_of_workers_that_die_together_do_not_go_to_one_another() {
 }
 
 #[tokio::test]
-async fn a_member_with_a_longer_lease_notices_the_death_of_one_with_a_shorter() {
+async fn a_member_with_a_longer_lease_detects_the_crash_of_one_with_a_shorter() {
     let redis = Redis::start();
     let mut options = redis.options();
     options.set("lease", "60000").unwrap();
@@ -154,7 +154,7 @@ async fn a_member_with_a_longer_lease_notices_the_death_of_one_with_a_shorter() 
 }
 
 #[tokio::test]
-async fn one_job_that_kills_its_worker_does_not_take_others_along() {
+async fn a_job_that_kills_its_worker_fails_no_other_job() {
     let redis = Redis::start();
     let master = Master::start(redis.options(), &Handle::current()).unwrap();
     let mut options = redis.options();
@@ -207,7 +207,7 @@ async fn one_job_that_kills_its_worker_does_not_take_others_along() {
 }
 
 #[tokio::test]
-async fn a_job_whose_workers_die_too_often_fails_as_poison() {
+async fn a_job_whose_workers_crash_too_often_fails_as_poison() {
     let redis = Redis::start();
     let master = Master::start(redis.options(), &Handle::current()).unwrap();
     let mut options = redis.options();
@@ -232,7 +232,7 @@ async fn a_job_whose_workers_die_too_often_fails_as_poison() {
 }
 
 #[tokio::test]
-async fn a_server_that_restarts_empty_is_joined_anew() {
+async fn members_register_again_at_a_server_that_restarts_empty() {
     let mut redis = Redis::start();
     let master = Master::start(redis.options(), &Handle::current()).unwrap();
     let worker = Worker::start(redis.options(), &Handle::current()).unwrap();
@@ -299,7 +299,7 @@ async fn a_member_that_cannot_renew_stops_before_its_lease_ends() {
 }
 
 #[tokio::test]
-async fn flushed_scripts_are_nobodys_trouble() {
+async fn flushed_scripts_are_loaded_again() {
     let redis = Redis::start();
     let worker = Worker::start(redis.options(), &Handle::current()).unwrap();
     let master = Master::start(redis.options(), &Handle::current()).unwrap();

@@ -54,7 +54,7 @@ fn recipients(receipt: &Receipt) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn messages_reach_those_they_are_for_and_say_whose_they_are() {
+async fn messages_reach_their_recipients_and_name_their_sender() {
     let redis = Redis::start();
     let (ann, bob, eve) =
         (listener(&redis, "ann", "a").await, listener(&redis, "bob", "a").await, listener(&redis, "eve", "b").await);
@@ -98,7 +98,7 @@ async fn messages_reach_those_they_are_for_and_say_whose_they_are() {
 }
 
 #[tokio::test]
-async fn a_program_can_be_asked_to_end() {
+async fn a_program_can_be_asked_to_exit() {
     let redis = Redis::start();
     let ann = listener(&redis, "ann", "").await;
     let master = sender(&redis).await;
@@ -241,7 +241,7 @@ async fn confirmations_count_distinct_members() {
 }
 
 #[tokio::test]
-async fn members_that_join_leave_and_are_lost_are_reported_to_those_who_watch() {
+async fn members_that_join_leave_and_are_lost_are_reported_to_watchers() {
     let redis = Redis::start();
     let watcher = Worker::start(named(&redis, "watcher", ""), &Handle::current()).unwrap();
     watcher.messages().watch().await.unwrap();
@@ -270,7 +270,7 @@ async fn members_that_join_leave_and_are_lost_are_reported_to_those_who_watch() 
 }
 
 #[tokio::test]
-async fn a_member_that_registers_anew_receives_again_and_what_it_missed_is_reported() {
+async fn a_member_that_registers_again_receives_again_and_missed_messages_are_reported() {
     let redis = Redis::start();
     let ann = listener(&redis, "ann", "").await;
     let master = sender(&redis).await;
@@ -326,7 +326,7 @@ async fn an_inbox_that_is_not_read_is_bounded_and_both_sides_are_notified() {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_those_who_are_gone() {
+async fn no_sender_waits_for_members_that_are_gone() {
     let redis = Redis::start();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let dying = Worker::start(named(&redis, "dying", ""), runtime.handle()).unwrap();

@@ -32,7 +32,7 @@ async fn history(master: &Master, resolution: Resolution, task: Option<&str>) ->
 }
 
 #[tokio::test]
-async fn each_end_is_counted_by_task_and_outcome() {
+async fn each_finished_job_is_counted_by_task_and_outcome() {
     let redis = Redis::start();
     let (master, worker) = (master(&redis), worker(&redis, &[("task", ""), ("task", "mail")]).await);
     master.add_many((0..300).map(|n| NewJob::json(&n).unwrap()).collect()).await.unwrap();

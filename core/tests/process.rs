@@ -125,7 +125,7 @@ async fn until_returns_though_handlers_hang() {
 }
 
 #[tokio::test]
-async fn what_ends_within_the_grace_of_terminate_counts() {
+async fn jobs_that_finish_within_the_grace_of_terminate_count() {
     let redis = Redis::start();
     let (master, worker) = started(&redis).await;
     let handler = |job: Job| async move {

@@ -60,7 +60,7 @@ async fn higher_priorities_go_first_and_equal_ones_in_order() {
 }
 
 #[tokio::test]
-async fn a_worker_is_given_only_the_tasks_it_takes_in_the_order_they_came() {
+async fn a_worker_is_assigned_only_its_tasks_in_the_order_of_the_adds() {
     let redis = Redis::start();
     let master = master(&redis);
     let of = |name: &str, task: &str| job(name).task(task);
@@ -104,7 +104,7 @@ async fn jobs_of_one_resource_run_one_at_a_time_in_order() {
 }
 
 #[tokio::test]
-async fn a_deleted_or_lost_holder_frees_its_resource_only_when_it_has_stopped() {
+async fn a_deleted_or_lost_execution_frees_its_resource_only_when_it_has_stopped() {
     let redis = Redis::start();
     let master = master(&redis);
     let worker = worker(&redis, &[]).await;
@@ -204,7 +204,7 @@ async fn failed_attempts_are_repeated_after_their_backoff() {
 }
 
 #[tokio::test]
-async fn each_timeout_has_its_error_and_the_holder_is_told() {
+async fn each_timeout_has_its_error_and_the_worker_is_notified() {
     let redis = Redis::start();
     let master = master(&redis);
     let short = Duration::from_millis(80);
@@ -285,7 +285,7 @@ async fn slots_are_guaranteed_for_higher_priorities() {
 }
 
 #[tokio::test]
-async fn work_of_a_master_that_is_gone_is_given_up_if_it_is_tied() {
+async fn ephemeral_jobs_are_deleted_with_their_master() {
     let redis = Redis::start();
     let (other, leaving) = (master(&redis), master(&redis));
     add(&leaving, vec![job("a").ephemeral(true), job("b").ephemeral(true), job("c")]).await;
@@ -299,7 +299,7 @@ async fn work_of_a_master_that_is_gone_is_given_up_if_it_is_tied() {
 }
 
 #[tokio::test]
-async fn pauses_stop_the_giving_and_pages_show_what_is_where() {
+async fn pauses_stop_assignment_and_pages_show_where_jobs_are() {
     let redis = Redis::start();
     let master = master(&redis);
     let worker = worker(&redis, &[("slots", "3"), ("name", "ann"), ("task", ""), ("task", "t")]).await;
@@ -537,7 +537,7 @@ async fn a_worker_can_change_its_tasks() {
 }
 
 #[tokio::test]
-async fn a_task_that_nobody_takes_and_no_job_waits_for_is_forgotten() {
+async fn a_task_without_workers_and_waiting_jobs_is_forgotten() {
     let redis = Redis::start();
     let worker = worker(&redis, &[("task", "a"), ("task", "b")]).await;
     let known = || redis.ask::<Vec<String>>(&["SMEMBERS", "{test}:tasks"]).into_iter().collect::<std::collections::BTreeSet<_>>();
@@ -629,7 +629,7 @@ async fn deleted_jobs_do_not_hide_those_behind_them_from_a_choice() {
 }
 
 #[tokio::test]
-async fn jobs_go_their_way_when_the_choice_takes_too_long_or_the_chooser_leaves() {
+async fn jobs_are_assigned_by_default_when_the_choice_takes_too_long_or_the_chooser_leaves() {
     let redis = Redis::start();
     let adder = master(&redis);
     // With long leases, nobody comes by chance.

@@ -165,7 +165,7 @@ async fn a_connection_that_is_silent_is_noticed_within_6_s_whatever_the_lease() 
 }
 
 #[tokio::test]
-async fn a_master_is_closed_while_a_round_of_its_connects_anew() {
+async fn a_master_is_closed_while_one_of_its_rounds_reconnects() {
     let redis = Redis::start();
     let proxy = Proxy::start(redis.socket());
     let master = Master::start(behind(&proxy, "1000"), &Handle::current()).unwrap();
@@ -187,7 +187,7 @@ async fn a_master_is_closed_while_a_round_of_its_connects_anew() {
 }
 
 #[tokio::test]
-async fn floods_are_stored_once_and_masters_end_although_every_other_reply_is_lost() {
+async fn floods_are_stored_once_and_masters_close_although_every_other_reply_is_lost() {
     let redis = Redis::start();
     let proxy = Proxy::start(redis.socket());
     let mut lost_last = false;
@@ -264,7 +264,7 @@ async fn a_batch_that_lost_its_member_fails_in_time_while_redis_is_away() {
 }
 
 #[tokio::test]
-async fn a_master_leaves_with_more_jobs_than_one_call_gives_back() {
+async fn a_master_leaves_with_more_ephemeral_jobs_than_one_call_deletes() {
     let redis = Redis::start();
     let watcher = Master::start(redis.options(), &Handle::current()).unwrap();
     watcher.messages().watch().await.unwrap();
@@ -292,7 +292,7 @@ async fn a_master_leaves_with_more_jobs_than_one_call_gives_back() {
 }
 
 #[tokio::test]
-async fn a_worker_leaves_with_more_jobs_than_one_call_gives_back() {
+async fn a_worker_leaves_with_more_jobs_than_one_call_requeues() {
     let redis = Redis::start();
     let mut options = with_lease(&redis, "60000");
     options.set("window", "10000").unwrap();
@@ -308,7 +308,7 @@ async fn a_worker_leaves_with_more_jobs_than_one_call_gives_back() {
 }
 
 #[tokio::test]
-async fn late_ends_of_jobs_are_answered_however_many_come_at_once() {
+async fn late_outcomes_of_jobs_are_answered_however_many_come_at_once() {
     let redis = Redis::start();
     let worker = Worker::start(with_lease(&redis, "3600000"), &Handle::current()).unwrap();
     worker.ready().await.unwrap();
@@ -327,7 +327,7 @@ async fn late_ends_of_jobs_are_answered_however_many_come_at_once() {
 }
 
 #[tokio::test]
-async fn a_result_is_asked_for_behind_many_that_nobody_awaits_any_more() {
+async fn a_result_is_requested_after_many_abandoned_waits() {
     let redis = Redis::start();
     let master = Master::start(with_lease(&redis, "3600000"), &Handle::current()).unwrap();
     master.ready().await.unwrap();

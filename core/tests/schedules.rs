@@ -87,7 +87,7 @@ async fn jobs_overlap_as_asked() {
 }
 
 #[tokio::test]
-async fn a_job_follows_the_end_of_the_one_before() {
+async fn a_job_follows_when_the_one_before_has_finished() {
     let redis = Redis::start();
     let (master, worker) = pair(&redis).await;
     let schedule = Schedule { limit: Some(3), ..Schedule::new(Timing::AfterEnd(Duration::from_millis(300))) };

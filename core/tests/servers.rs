@@ -40,7 +40,7 @@ fn with(redis: &Redis, settings: &[(&str, &str)]) -> Options {
 }
 
 #[tokio::test]
-async fn nobody_listens() {
+async fn no_server_at_the_address() {
     let redis = Redis::start();
     let error = refusal(with(&redis, &[("host", "127.0.0.1"), ("port", "1")])).await;
     assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -66,7 +66,7 @@ fn with_password(redis: &Redis, settings: &[(&str, &str)]) -> Options {
 }
 
 #[tokio::test]
-async fn evicting_servers_are_refused_unless_told_otherwise() {
+async fn evicting_servers_are_refused_unless_allowed() {
     let redis = Redis::with(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]);
     let error = refusal(with(&redis, &[])).await;
     assert_eq!(error.kind(), ErrorKind::EvictionPolicy);
@@ -94,7 +94,7 @@ async fn replicas_are_refused() {
 }
 
 #[tokio::test]
-async fn other_servers_are_told_apart() {
+async fn other_servers_are_recognized() {
     let redis = Redis::start();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
@@ -120,7 +120,7 @@ async fn newer_protocols_are_refused() {
 }
 
 #[tokio::test]
-async fn foreign_keys_under_the_prefix_are_told() {
+async fn foreign_keys_under_the_prefix_are_reported() {
     let redis = Redis::start();
     let _: String = redis.ask(&["SET", "{test}:meta", "mine"]);
     let error = refusal(with(&redis, &[])).await;

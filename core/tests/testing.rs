@@ -78,7 +78,7 @@ async fn members_that_live_keep_their_leases_and_their_jobs() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_gone_loses_its_lease() -> Result<()> {
+async fn a_lost_worker_loses_its_lease() -> Result<()> {
     let cluster = cluster()?;
     let master = cluster.master().await?;
     master.add(NewJob::json(&1)?.id("orphan")).await?;
@@ -126,7 +126,7 @@ async fn timeouts_and_limits_follow_the_clock() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_left_is_named() -> Result<()> {
+async fn unfinished_jobs_are_named() -> Result<()> {
     let cluster = cluster()?;
     let master = cluster.master().await?;
     master.add(NewJob::json(&1)?.id("forgotten").task("mail")).await?;

@@ -55,7 +55,7 @@ async fn is_clean(redis: &Redis, master: &Master) {
 }
 
 #[tokio::test]
-async fn an_add_is_dropped_until_the_job_with_the_key_ends() {
+async fn an_add_is_dropped_until_the_job_with_the_key_finishes() {
     let redis = Redis::start();
     let (master, other) = (master(&redis), master(&redis));
     let first = master.add(job(1, OnConflict::Drop).result(true)).await.unwrap();
@@ -80,7 +80,7 @@ async fn an_add_is_dropped_until_the_job_with_the_key_ends() {
 }
 
 #[tokio::test]
-async fn the_key_is_free_after_each_way_to_end() {
+async fn the_key_is_free_after_every_outcome() {
     let redis = Redis::start();
     let master = master(&redis);
     let worker = worker(&redis, &[("max_crashes", "0")]).await;
@@ -189,7 +189,7 @@ async fn a_key_for_a_time_outlives_a_completed_job_and_no_other() {
 }
 
 #[tokio::test]
-async fn replace_gives_a_waiting_job_another_payload_and_options() {
+async fn replace_changes_payload_and_options_of_a_waiting_job() {
     let redis = Redis::start();
     let (master, other) = (master(&redis), master(&redis));
     master.add(NewJob::json(&50).unwrap().id("before")).await.unwrap();
@@ -549,7 +549,7 @@ async fn a_schedule_adds_no_job_while_another_has_its_key() {
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_refused_and_changes_nothing() {
+async fn invalid_options_are_refused_and_change_nothing() {
     let redis = Redis::start();
     let master = master(&redis);
     let ms = Duration::from_millis;

@@ -171,7 +171,7 @@ static void each_job_has_its_own_outcome(void) {
   end(worker);
 }
 
-static void what_waits_is_deleted_or_requeued(void) {
+static void waiting_jobs_are_deleted_or_requeued(void) {
   begin("batches-waiting");
   batches kept = {0};
   swarm_worker *worker = new_worker(options);
@@ -241,7 +241,7 @@ static void batches_start_on_the_polling_thread(void) {
   end(worker);
 }
 
-static void what_is_out_of_bounds_is_refused(void) {
+static void values_out_of_bounds_are_refused(void) {
   begin("batches-bounds");
   batches kept = {0};
   swarm_worker *worker = new_worker(options);
@@ -273,9 +273,9 @@ int main(void) {
   RUN(a_batch_has_the_jobs_of_one_task_that_are_there);
   RUN(a_batch_by_group_has_the_jobs_of_one_group);
   RUN(each_job_has_its_own_outcome);
-  RUN(what_waits_is_deleted_or_requeued);
+  RUN(waiting_jobs_are_deleted_or_requeued);
   RUN(a_callback_is_replaced_while_jobs_wait_for_it);
   RUN(batches_start_on_the_polling_thread);
-  RUN(what_is_out_of_bounds_is_refused);
+  RUN(values_out_of_bounds_are_refused);
   return 0;
 }

@@ -16,7 +16,7 @@ static void give_none(void *user_data, swarm_credentials *credentials) {
   CHECK(swarm_credentials_set(credentials, NULL, NULL) == SWARM_ERR_INVALID_ARGUMENT);
 }
 
-static void a_function_gives_the_credentials(void) {
+static void a_function_returns_the_credentials(void) {
   swarm_options *options = test_options("credentials");
   swarm_options_set(options, "credentials_interval", "100");
   swarm_options_set_credentials(options, give, &destroyed, count_destroy);
@@ -41,7 +41,7 @@ static void without_credentials_a_master_is_not_ready(void) {
   swarm_options_free(options);
 }
 
-static void what_excludes_each_other_is_refused(void) {
+static void options_that_exclude_each_other_are_refused(void) {
   const char *const names[] = {"password", "credentials_file"};
   for (size_t i = 0; i < 2; i++) {
     swarm_options *options = test_options("both-credentials");
@@ -57,8 +57,8 @@ static void what_excludes_each_other_is_refused(void) {
 }
 
 int main(void) {
-  RUN(a_function_gives_the_credentials);
+  RUN(a_function_returns_the_credentials);
   RUN(without_credentials_a_master_is_not_ready);
-  RUN(what_excludes_each_other_is_refused);
+  RUN(options_that_exclude_each_other_are_refused);
   return 0;
 }

@@ -136,7 +136,7 @@ static void wrong_arguments_are_refused(void) {
   end();
 }
 
-static void what_is_not_kept_is_missed(void) {
+static void events_that_are_not_kept_are_missed(void) {
   begin("events-missed");
   swarm_options_set(options, "events", "always");
   swarm_options_set(options, "events_max", "100");
@@ -158,6 +158,6 @@ int main(void) {
   RUN(a_follower_receives_transitions_and_continues);
   RUN(the_last_call_reports_the_end);
   RUN(wrong_arguments_are_refused);
-  RUN(what_is_not_kept_is_missed);
+  RUN(events_that_are_not_kept_are_missed);
   return 0;
 }

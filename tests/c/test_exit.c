@@ -97,7 +97,7 @@ static void ends(const char *how) {
 static void returning_from_main_ends_the_program(void) { ends("return"); }
 static void exit_ends_the_program(void) { ends("exit"); }
 static void fast_exit_ends_the_program(void) { ends("_exit"); }
-static void being_asked_to_ends_the_program(void) { ends("asked"); }
+static void a_request_to_exit_ends_the_program(void) { ends("asked"); }
 static void the_grace_ends_the_program(void) { ends("grace"); }
 
 int main(int argc, char **argv) {
@@ -106,7 +106,7 @@ int main(int argc, char **argv) {
   RUN(returning_from_main_ends_the_program);
   RUN(exit_ends_the_program);
   RUN(fast_exit_ends_the_program);
-  RUN(being_asked_to_ends_the_program);
+  RUN(a_request_to_exit_ends_the_program);
   RUN(the_grace_ends_the_program);
   return 0;
 }

@@ -96,7 +96,7 @@ static void on_outcomes(void *user_data, const swarm_error *error, const swarm_c
 
 static void group_destroy(void *user_data) { counter_add(&((group *)user_data)->destroyed); }
 
-static void each_outcome_is_reported_as_its_job_ends(void) {
+static void each_outcome_is_reported_when_its_job_finishes(void) {
   group each = GROUP_INIT;
   CHECK_OK(swarm_call_end(swarm_master_run_many(master, numbered(), JOBS, false, on_each, &each, NULL), DEADLINE_MS, &error));
   CHECK(counter_get(&each.reported) == JOBS);
@@ -157,7 +157,7 @@ static void a_bad_job_keeps_all_from_being_added(void) {
   CHECK(counter_get(&refused.destroyed) == 4 && counter_get(&refused.reported) == 0 && counter_get(&refused.done) == 1);
 }
 
-static void a_group_is_given_up_with_its_master_unless_kept(void) {
+static void a_group_is_deleted_with_its_master_unless_kept(void) {
   swarm_options *other = test_options("ephemeral");
   for (int keep = 0; keep <= 1; keep++) {
     swarm_master *leaving = start_master(other), *staying = start_master(other);
@@ -251,7 +251,7 @@ static void on_each_same(void *user_data, size_t index, const swarm_error *failu
   else CHECK(!swarm_outcome_details(outcome)->existed);
 }
 
-static void outcomes_say_that_a_job_of_this_id_existed(void) {
+static void outcomes_report_that_a_job_with_this_id_existed(void) {
   swarm_options *other = test_options("existed");
   swarm_master *master = start_master(other);
   char id[257];
@@ -294,14 +294,14 @@ int main(void) {
   start_worker(worker);
   master = start_master(options);
   RUN(all_outcomes_come_in_the_order_of_the_jobs);
-  RUN(each_outcome_is_reported_as_its_job_ends);
+  RUN(each_outcome_is_reported_when_its_job_finishes);
   RUN(groups_without_waiting);
   RUN(groups_on_the_polling_thread);
   RUN(a_bad_job_keeps_all_from_being_added);
-  RUN(a_group_is_given_up_with_its_master_unless_kept);
+  RUN(a_group_is_deleted_with_its_master_unless_kept);
   RUN(a_group_without_workers_ends_with_its_time);
   RUN(outcomes_that_cannot_be_learnt_have_errors);
-  RUN(outcomes_say_that_a_job_of_this_id_existed);
+  RUN(outcomes_report_that_a_job_with_this_id_existed);
   CHECK(swarm_worker_free(worker) == SWARM_OK);
   end_master(master);
   swarm_options_free(options);

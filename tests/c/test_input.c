@@ -100,7 +100,7 @@ static void any_byte_that_is_not_zero_is_true(void) {
   bench_end(&bench);
 }
 
-static void what_is_not_json_is_refused_where_it_is_given(void) {
+static void invalid_json_is_refused_at_the_call(void) {
   bench bench;
   bench_start(&bench, "json");
   static const char *const wrong[] = {"{", "hello", "{\"a\":1}}", "'a'", "\xff\xfe", "\"\xc3\"", "nul", "1 2"};
@@ -212,7 +212,7 @@ static void stderr_of_a_failing_program(bool silent, char written[4096]) {
   CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-static void failures_go_to_stderr_unless_the_program_says_otherwise(void) {
+static void failures_go_to_stderr_unless_configured_otherwise(void) {
   char written[4096];
   stderr_of_a_failing_program(false, written);
   CHECK(strstr(written, "ERROR libswarm::jobs: job `lost` failed at attempt 1, no next try: broken\nmain.c:7\n") != NULL);
@@ -222,9 +222,9 @@ static void failures_go_to_stderr_unless_the_program_says_otherwise(void) {
 
 int main(void) {
   /* First: it forks, and has nothing of the library's before. */
-  RUN(failures_go_to_stderr_unless_the_program_says_otherwise);
+  RUN(failures_go_to_stderr_unless_configured_otherwise);
   RUN(any_byte_that_is_not_zero_is_true);
-  RUN(what_is_not_json_is_refused_where_it_is_given);
+  RUN(invalid_json_is_refused_at_the_call);
   RUN(a_result_that_is_not_json_travels_as_bytes);
   RUN(an_error_text_that_is_cut_in_a_character_fails_the_job);
   RUN(outcomes_are_reported_with_their_tracebacks);

@@ -85,7 +85,7 @@ static void pages_follow_one_another(void) {
   CHECK_OK(delete_jobs(swarm_master_member(master), ids, 5, DEADLINE_MS, NULL, &error));
 }
 
-static void what_is_paused_waits(void) {
+static void jobs_of_a_paused_queue_wait(void) {
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
   swarm_options_set(options, "name", "ann");
   swarm_options_set(options, "task", "t");
@@ -215,7 +215,7 @@ int main(void) {
   master = start_master(options);
   RUN(a_job_is_seen_where_it_is);
   RUN(pages_follow_one_another);
-  RUN(what_is_paused_waits);
+  RUN(jobs_of_a_paused_queue_wait);
   RUN(failed_jobs_are_run_again_or_forgotten);
   RUN(all_of_it_without_waiting);
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);

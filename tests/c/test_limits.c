@@ -87,7 +87,7 @@ static void check_refused(swarm_call *call) {
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_call_end(call, DEADLINE_MS, &error));
 }
 
-static void what_is_out_of_bounds_is_refused(void) {
+static void values_out_of_bounds_are_refused(void) {
   begin("limit-bounds");
   swarm_limit limit = SWARM_LIMIT_INIT;
   check_refused(swarm_master_limit(master, "api", &limit));
@@ -132,6 +132,6 @@ int main(void) {
   RUN(figures_are_set_changed_and_removed);
   RUN(jobs_wait_for_their_limits);
   RUN(a_handler_lets_a_limit_wait);
-  RUN(what_is_out_of_bounds_is_refused);
+  RUN(values_out_of_bounds_are_refused);
   return 0;
 }

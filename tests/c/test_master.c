@@ -5,7 +5,7 @@ static swarm_options *options;
 static swarm_worker *worker;
 static swarm_master *master;
 
-static void ids_are_given_back(void) {
+static void ids_are_returned(void) {
   swarm_call *added = NULL;
   CHECK_OK(answered(swarm_master_add(master, swarm_bytes_of("1"), NULL), DEADLINE_MS, &added, &error));
   CHECK(swarm_call_count(added) == 1 && strlen(swarm_call_id(added, 0)) == 20 && !swarm_call_existed(added, 0));
@@ -229,7 +229,7 @@ static void on_close(void *user_data, const swarm_error *error) {
   counter_add(user_data);
 }
 
-static void a_closed_master_says_so(void) {
+static void calls_of_a_closed_master_fail(void) {
   counter ready = COUNTER_INIT, closed = COUNTER_INIT;
   swarm_master *other = start_master(options);
   swarm_member_on_ready(swarm_master_member(other), on_ready, &ready, NULL);
@@ -268,7 +268,7 @@ int main(void) {
   swarm_worker_on_add(worker, echo, NULL, NULL);
   start_worker(worker);
   master = start_master(options);
-  RUN(ids_are_given_back);
+  RUN(ids_are_returned);
   RUN(own_ids_exist_once);
   RUN(results_come_back);
   RUN(a_wait_ends_with_its_time);
@@ -276,7 +276,7 @@ int main(void) {
   RUN(the_cluster_is_counted);
   RUN(all_of_it_without_waiting);
   RUN(many_adds_one_by_one);
-  RUN(a_closed_master_says_so);
+  RUN(calls_of_a_closed_master_fail);
   RUN(freeing_a_master_ends_what_is_open);
   CHECK(swarm_worker_free(worker) == SWARM_OK);
   end_master(master);

@@ -105,7 +105,7 @@ static size_t sent(swarm_master *master, swarm_new_message message) {
   return count;
 }
 
-static void messages_reach_those_they_are_for(void) {
+static void messages_reach_their_recipients(void) {
   listener ann = LISTENER_INIT, bob = LISTENER_INIT;
   swarm_master *master = master_named("msg", "mum", "m");
   CHECK(sent(master, message_to(SWARM_TO_ALL, NULL, "0")) == 0);
@@ -181,7 +181,7 @@ static void on_receipt(void *user_data, const swarm_error *error, const swarm_ca
 
 static void reception_destroy(void *user_data) { counter_add(&((reception *)user_data)->destroyed); }
 
-static void senders_learn_who_took_it_and_who_replied(void) {
+static void senders_receive_acknowledgements_and_replies(void) {
   listener ann = LISTENER_INIT, bob = LISTENER_INIT;
   swarm_master *master = master_named("msg-reply", "mum", "");
   swarm_worker *first = listening_worker("msg-reply", "ann", "g", &ann), *second = listening_worker("msg-reply", "bob", "", &bob);
@@ -358,7 +358,7 @@ static void confirmations_come_in_the_order_of_the_calls(void) {
   end_master(master);
 }
 
-static void who_is_there_is_reported(void) {
+static void changes_of_members_are_reported(void) {
   listener seen = LISTENER_INIT, by_worker = LISTENER_INIT;
   swarm_master *master = master_named("msg-who", "mum", "");
   swarm_member_on_peer(swarm_master_member(master), on_member, &seen, destroy);
@@ -436,7 +436,7 @@ static void bad_messages_are_refused(void) {
 }
 
 /* Without a server, nobody waits for a subscription, and only the trouble of the connection is reported. */
-static void listening_waits_for_no_connection(void) {
+static void subscribing_waits_for_no_connection(void) {
   listener ann = LISTENER_INIT;
   swarm_options *options = swarm_options_new("nowhere");
   swarm_options_set(options, "url", "redis://127.0.0.1:1");
@@ -456,14 +456,14 @@ static void listening_waits_for_no_connection(void) {
 }
 
 int main(void) {
-  RUN(messages_reach_those_they_are_for);
-  RUN(senders_learn_who_took_it_and_who_replied);
+  RUN(messages_reach_their_recipients);
+  RUN(senders_receive_acknowledgements_and_replies);
   RUN(messages_arrive_in_the_order_of_the_calls);
   RUN(callbacks_are_set_and_removed_at_any_time);
   RUN(confirmations_count_distinct_members);
   RUN(confirmations_come_in_the_order_of_the_calls);
-  RUN(who_is_there_is_reported);
+  RUN(changes_of_members_are_reported);
   RUN(bad_messages_are_refused);
-  RUN(listening_waits_for_no_connection);
+  RUN(subscribing_waits_for_no_connection);
   return 0;
 }

@@ -129,8 +129,8 @@ static void given_back(bool terminate_first) {
 }
 
 /* Freeing a worker gives its jobs back at once, without waiting for its lease. */
-static void a_freed_workers_job_is_anothers(void) { given_back(false); }
-static void a_terminating_workers_job_is_anothers(void) { given_back(true); }
+static void the_job_of_a_freed_worker_goes_to_another(void) { given_back(false); }
+static void the_job_of_a_terminating_worker_goes_to_another(void) { given_back(true); }
 
 /* Threads or descriptors of this process; 0 where the system does not list them. */
 static long entries(const char *path) {
@@ -165,8 +165,8 @@ int main(void) {
   RUN(freeing_destroys_every_callback);
   RUN(operations_end_once_when_a_master_is_freed_at_once);
   RUN(jobs_outlive_their_worker);
-  RUN(a_freed_workers_job_is_anothers);
-  RUN(a_terminating_workers_job_is_anothers);
+  RUN(the_job_of_a_freed_worker_goes_to_another);
+  RUN(the_job_of_a_terminating_worker_goes_to_another);
   RUN(members_come_and_go);
   end_master(start_master(options));
   swarm_options_free(options);

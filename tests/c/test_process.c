@@ -173,7 +173,7 @@ static void check_obeyed(const char *payload, swarm_status status, const char *s
   swarm_call_free(outcome);
 }
 
-static void what_is_returned_ends_the_job(void) {
+static void the_returned_value_finishes_the_job(void) {
   begin("results");
   swarm_worker *worker = new_worker(options);
   CHECK_OK(swarm_worker_process(worker, NULL, obey, NULL, NULL, &error));
@@ -301,7 +301,7 @@ static swarm_result *block(void *user_data, const swarm_job *job) {
   return swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON);
 }
 
-static void jobs_that_are_in_vain_are_not_run(void) {
+static void deleted_jobs_are_not_run(void) {
   begin("in-vain");
   gate gate = {COUNTER_INIT, COUNTER_INIT, COUNTER_INIT};
   swarm_worker *worker = new_worker(options);
@@ -368,11 +368,11 @@ int main(void) {
   RUN(each_task_has_its_handler);
   RUN(named_tasks_go_to_the_handler_of_the_rest);
   RUN(tasks_are_named_without_handlers_of_their_own);
-  RUN(what_is_returned_ends_the_job);
+  RUN(the_returned_value_finishes_the_job);
   RUN(progress_is_seen_while_the_job_runs);
   RUN(a_checkpoint_is_read_by_the_next_attempt);
   RUN(a_completed_job_is_kept_with_its_log);
-  RUN(jobs_that_are_in_vain_are_not_run);
+  RUN(deleted_jobs_are_not_run);
   RUN(handlers_run_on_the_polling_thread);
   RUN(handlers_are_destroyed_once);
   return 0;

@@ -29,7 +29,7 @@ static void check_order(keeper *kept, long from, const char *const *ids, long co
   }
 }
 
-static void a_job_shows_what_it_was_given_with(void) {
+static void a_job_shows_the_options_it_was_added_with(void) {
   begin("shows");
   keeper kept;
   swarm_options_set(options, "task", "resize");
@@ -79,7 +79,7 @@ static void a_job_shows_what_it_was_given_with(void) {
   end();
 }
 
-static void a_program_of_an_older_header_gives_less(void) {
+static void a_program_of_an_older_header_passes_smaller_structs(void) {
   begin("older");
   keeper kept;
   keeper_start(&kept, options);
@@ -272,7 +272,7 @@ static void groups_take_turns(void) {
   end();
 }
 
-static void attached_jobs_end_as_the_first_ends(void) {
+static void attached_jobs_finish_with_the_outcome_of_the_first(void) {
   begin("attached");
   keeper kept;
   keeper_start(&kept, options);
@@ -341,7 +341,7 @@ static void a_unique_key_is_that_of_one_job(void) {
   end();
 }
 
-static void tied_jobs_are_given_up_with_their_master(void) {
+static void ephemeral_jobs_are_deleted_with_their_master(void) {
   begin("ephemeral");
   swarm_master *leaving = start_master(options);
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
@@ -387,7 +387,7 @@ static void jobs_move_to_a_worker_that_asks_for_its_share(void) {
   end();
 }
 
-static void less_durable_than_asked_for_is_said(void) {
+static void less_durable_than_asked_for_is_an_error(void) {
   begin("durable");
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
   job.durability = SWARM_DURABILITY_REPLICA;
@@ -397,7 +397,7 @@ static void less_durable_than_asked_for_is_said(void) {
   end();
 }
 
-static void what_is_out_of_bounds_is_refused(void) {
+static void values_out_of_bounds_are_refused(void) {
   begin("bounds");
   char longest[258];
   memset(longest, 'x', 257);
@@ -459,8 +459,8 @@ static void what_is_out_of_bounds_is_refused(void) {
 }
 
 int main(void) {
-  RUN(a_job_shows_what_it_was_given_with);
-  RUN(a_program_of_an_older_header_gives_less);
+  RUN(a_job_shows_the_options_it_was_added_with);
+  RUN(a_program_of_an_older_header_passes_smaller_structs);
   RUN(higher_priorities_go_first);
   RUN(delayed_jobs_come_when_they_are_due);
   RUN(each_timeout_has_its_status);
@@ -468,11 +468,11 @@ int main(void) {
   RUN(a_job_can_fail_permanently);
   RUN(one_job_of_a_resource_runs_at_a_time);
   RUN(groups_take_turns);
-  RUN(attached_jobs_end_as_the_first_ends);
+  RUN(attached_jobs_finish_with_the_outcome_of_the_first);
   RUN(a_unique_key_is_that_of_one_job);
-  RUN(tied_jobs_are_given_up_with_their_master);
+  RUN(ephemeral_jobs_are_deleted_with_their_master);
   RUN(jobs_move_to_a_worker_that_asks_for_its_share);
-  RUN(less_durable_than_asked_for_is_said);
-  RUN(what_is_out_of_bounds_is_refused);
+  RUN(less_durable_than_asked_for_is_an_error);
+  RUN(values_out_of_bounds_are_refused);
   return 0;
 }

@@ -144,7 +144,7 @@ static void slots_run_as_jobs(void) {
   end();
 }
 
-static void the_next_job_follows_the_end_of_the_one_before(void) {
+static void the_next_job_follows_when_the_one_before_has_finished(void) {
   begin("schedules-after-end");
   keeper kept;
   keeper_start(&kept, options);
@@ -378,7 +378,7 @@ static void wrong_times_and_options_are_named(void) {
 int main(void) {
   RUN(the_same_again_changes_nothing);
   RUN(slots_run_as_jobs);
-  RUN(the_next_job_follows_the_end_of_the_one_before);
+  RUN(the_next_job_follows_when_the_one_before_has_finished);
   RUN(a_slot_is_skipped_while_a_job_runs);
   RUN(one_job_waits_or_takes_the_place_of_the_one_before);
   RUN(a_schedule_is_paused_run_and_removed);

@@ -174,7 +174,7 @@ static void processes_are_started_listed_killed_and_stopped(void) {
   CHECK(counter_get(&events.count) == count);
 }
 
-static void what_a_process_ends_with_is_reported(void) {
+static void how_a_process_exited_is_reported(void) {
   swarm_supervisor_options *options = quick();
   swarm_supervisor_options_set(options, "max_respawns", "2");
   swarm_supervisor *supervisor = begin(options);
@@ -290,7 +290,7 @@ static void check_ended(swarm_status expected) {
   ended.count = 0;
 }
 
-static void reloads_replace_all_or_say_what_failed(void) {
+static void reloads_replace_all_or_report_the_failure(void) {
   int fd = mkstemp(version);
   CHECK(fd >= 0 && close(fd) == 0);
   swarm_supervisor *supervisor = begin(quick());
@@ -540,7 +540,7 @@ static void a_forked_child_leaves_it_to_its_parent(void) {
   CHECK(!runs(running));
 }
 
-static void without_a_supervisor_nobody_waits_for_ready(void) {
+static void without_a_supervisor_ready_is_reported_to_none(void) {
   bool said = true;
   CHECK_OK(swarm_ready(&said, &error));
   CHECK(!said);
@@ -578,7 +578,7 @@ static int role_ready(void) {
   return 0;
 }
 
-static void a_process_says_that_it_is_ready(void) {
+static void a_process_reports_that_it_is_ready(void) {
   swarm_supervisor *supervisor = begin(quick());
   swarm_program *program = itself("ready");
   swarm_program_set(program, "name", "me");
@@ -677,10 +677,10 @@ static void ends_and_leaves_nobody(const char *how) {
   fclose(said);
 }
 
-static void returning_from_main_leaves_nobody(void) { ends_and_leaves_nobody("return"); }
-static void exit_leaves_nobody(void) { ends_and_leaves_nobody("exit"); }
-static void fast_exit_leaves_nobody(void) { ends_and_leaves_nobody("_exit"); }
-static void being_killed_leaves_nobody(void) { ends_and_leaves_nobody("kill"); }
+static void returning_from_main_leaves_no_process(void) { ends_and_leaves_nobody("return"); }
+static void exit_leaves_no_process(void) { ends_and_leaves_nobody("exit"); }
+static void fast_exit_leaves_no_process(void) { ends_and_leaves_nobody("_exit"); }
+static void being_killed_leaves_no_process(void) { ends_and_leaves_nobody("kill"); }
 
 int main(int argc, char **argv) {
   self = argv[0];
@@ -690,9 +690,9 @@ int main(int argc, char **argv) {
     return role_leave(argv[1]);
   }
   RUN(processes_are_started_listed_killed_and_stopped);
-  RUN(what_a_process_ends_with_is_reported);
+  RUN(how_a_process_exited_is_reported);
   RUN(lines_are_reported_and_those_that_nobody_took_are_counted);
-  RUN(reloads_replace_all_or_say_what_failed);
+  RUN(reloads_replace_all_or_report_the_failure);
   RUN(operations_without_waiting_end_once);
   RUN(freeing_gives_the_processes_their_grace);
   RUN(callbacks_may_do_all_that_does_not_wait_for_them);
@@ -700,12 +700,12 @@ int main(int argc, char **argv) {
   RUN(bad_options_are_refused);
   RUN(signals_that_the_program_blocks_reach_its_processes);
   RUN(a_forked_child_leaves_it_to_its_parent);
-  RUN(without_a_supervisor_nobody_waits_for_ready);
-  RUN(a_process_says_that_it_is_ready);
+  RUN(without_a_supervisor_ready_is_reported_to_none);
+  RUN(a_process_reports_that_it_is_ready);
   RUN(signals_reload_and_stop);
-  RUN(returning_from_main_leaves_nobody);
-  RUN(exit_leaves_nobody);
-  RUN(fast_exit_leaves_nobody);
-  RUN(being_killed_leaves_nobody);
+  RUN(returning_from_main_leaves_no_process);
+  RUN(exit_leaves_no_process);
+  RUN(fast_exit_leaves_no_process);
+  RUN(being_killed_leaves_no_process);
   return 0;
 }

@@ -78,7 +78,7 @@ static swarm_job *active_job(holder *holder, const char *payload, char id[257]) 
   return holder->jobs[before];
 }
 
-static void jobs_say_what_they_are(void) {
+static void jobs_show_their_fields(void) {
   holder holder;
   holder_start(&holder, "say");
   char id[257], next_id[257];
@@ -250,7 +250,7 @@ static void a_freed_job_is_still_active_and_reported(void) {
   holder_end(&holder);
 }
 
-static void freeing_a_deleted_job_says_that_it_stopped(void) {
+static void freeing_a_deleted_job_reports_that_it_stopped(void) {
   holder holder;
   holder_start(&holder, "free-deleted");
   char id[257];
@@ -318,7 +318,7 @@ static void start_is_asked_for_in_order(void) {
 }
 
 int main(void) {
-  RUN(jobs_say_what_they_are);
+  RUN(jobs_show_their_fields);
   RUN(every_finish_arrives);
   RUN(a_refused_finish_leaves_the_job_with_its_owner);
   RUN(finishing_without_waiting_reports_the_outcome);
@@ -326,7 +326,7 @@ int main(void) {
   RUN(a_job_deleted_by_its_worker_is_reported_too);
   RUN(a_late_completion_is_refused);
   RUN(a_freed_job_is_still_active_and_reported);
-  RUN(freeing_a_deleted_job_says_that_it_stopped);
+  RUN(freeing_a_deleted_job_reports_that_it_stopped);
   RUN(draining_waits_for_the_active_jobs);
   RUN(terminating_moves_the_jobs);
   RUN(start_is_asked_for_in_order);

@@ -90,5 +90,5 @@ LANES = [Lane(3, scenarios(LEASE))]
 
 
 @pytest.mark.parametrize("name", LANES[0].scenarios)
-def test_members_are_back_at_an_emptied_server(name: str, played: Played, evidence: Evidence) -> None:
+def test_members_register_again_at_an_emptied_server(name: str, played: Played, evidence: Evidence) -> None:
     played.outcome(name, evidence)

@@ -62,5 +62,5 @@ LANES = [Lane(4, scenarios(LEASE))]
 
 
 @pytest.mark.parametrize("name", LANES[0].scenarios)
-def test_traffic_is_back_after_a_half_open_connection(name: str, played: Played, evidence: Evidence) -> None:
+def test_traffic_resumes_after_a_half_open_connection(name: str, played: Played, evidence: Evidence) -> None:
     played.outcome(name, evidence)

@@ -25,7 +25,7 @@ def used(driver: Driver) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("seconds", [15, pytest.param(60, marks=pytest.mark.long)])
-def test_resets_stop_nobody(server: Redis, tmp_path: Path, seconds: int, evidence: Evidence) -> None:
+def test_resets_stop_no_member(server: Redis, tmp_path: Path, seconds: int, evidence: Evidence) -> None:
     with Proxy(server.port) as proxy, Team(server, tmp_path, lease=5.0) as team:
         masters = [team.master(language, url=proxy.url, timeout=30_000) for language in LANGUAGES]
         workers = [team.worker(language, behave="echo", slots=50, url=proxy.url) for language in LANGUAGES]

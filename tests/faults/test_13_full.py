@@ -78,5 +78,5 @@ LANES = [Lane(2, SCENARIOS)]
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_full_server_refuses_jobs_and_ends_them(name: str, played: Played, evidence: Evidence) -> None:
+def test_a_full_server_refuses_new_jobs_and_finishes_stored_ones(name: str, played: Played, evidence: Evidence) -> None:
     played.outcome(name, evidence)

@@ -46,7 +46,7 @@ def test_hard_values_arrive_or_are_refused(
 
 
 @pytest.mark.parametrize("producer", [Language.PYTHON, Language.NODE])
-def test_values_that_json_cannot_hold_are_refused(server: Redis, tmp_path: Path, producer: Language) -> None:
+def test_values_that_json_cannot_represent_are_refused(server: Redis, tmp_path: Path, producer: Language) -> None:
     """C and Rust programs give JSON as text, which libswarm does not look into."""
     with Team(server, tmp_path, lease=10.0) as team:
         master = team.master(producer)

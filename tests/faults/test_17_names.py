@@ -36,7 +36,7 @@ NUMBERS = {
 }
 
 
-def test_odd_names_are_kept_as_they_are(server: Redis, tmp_path: Path, evidence: Evidence) -> None:
+def test_unusual_names_are_kept_as_they_are(server: Redis, tmp_path: Path, evidence: Evidence) -> None:
     with Team(server, tmp_path, lease=10.0) as team:
         master = team.master()
         worker = team.worker(tasks=ODD, behave="echo")

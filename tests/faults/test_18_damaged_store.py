@@ -141,7 +141,7 @@ def traffic(rng: random.Random, members: list[Driver]) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_whatever_is_damaged_members_live_and_come_back(server: Redis, tmp_path: Path, evidence: Evidence, seed: int) -> None:
+def test_members_survive_any_damage_and_recover(server: Redis, tmp_path: Path, evidence: Evidence, seed: int) -> None:
     rng = random.Random(seed)
     done: list[str] = []
     with Team(server, tmp_path, LEASE) as team:

@@ -16,7 +16,7 @@ STEADY = 2500
 LEAST = 95
 
 
-def test_a_slow_worker_holds_nobody_up(server: Redis, tmp_path: Path, evidence: Evidence) -> None:
+def test_a_slow_worker_delays_no_other(server: Redis, tmp_path: Path, evidence: Evidence) -> None:
     with Team(server, tmp_path, lease=10.0) as team:
         master = team.master()
         fast = [team.worker(behave="wait", burn=1, slots=SLOTS) for _ in range(9)]

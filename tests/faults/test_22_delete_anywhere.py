@@ -11,7 +11,7 @@ from team import Team
 LEASE = 1.5
 
 
-def test_a_deleted_job_ends_once(server: Redis, tmp_path: Path, evidence: Evidence) -> None:
+def test_a_deleted_job_stops_once(server: Redis, tmp_path: Path, evidence: Evidence) -> None:
     with Team(server, tmp_path, LEASE) as team:
         master = team.master()
 

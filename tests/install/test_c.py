@@ -29,7 +29,7 @@ def environment(library: Path, url: str) -> dict[str, str]:
     return {**os.environ, **more}
 
 
-def test_the_archive_holds_what_it_should(library: Path) -> None:
+def test_the_archive_contains_the_expected_files(library: Path) -> None:
     names = {path.relative_to(library).as_posix() for path in library.rglob("*")}
     assert {"lib/libswarm.a", "include/swarm.h", "LICENSE", "THIRD_PARTY.txt", "lib/pkgconfig/libswarm.pc"} <= names
     assert {"lib/cmake/libswarm/libswarm-config.cmake", "lib/cmake/libswarm/libswarm-config-version.cmake"} <= names

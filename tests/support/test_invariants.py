@@ -92,7 +92,7 @@ def test_a_job_active_by_a_member_that_is_gone(case: Case) -> None:
     case.breaks("I1")
 
 
-def test_a_job_that_nobody_added(case: Case) -> None:
+def test_a_job_that_was_never_added(case: Case) -> None:
     del case.ledger.added["waits"]
     case.breaks("I1")
 

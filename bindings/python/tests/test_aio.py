@@ -279,7 +279,7 @@ async def test_a_worker_that_lost_its_redis_comes_back(cluster: str, url: str) -
         ({"maxmemory": "200mb", "maxmemory-policy": "allkeys-lru"}, {}, libswarm.SwarmEvictionPolicy, {"eviction": "warn"}),
     ],
 )
-def test_what_only_the_user_can_mend_is_raised_by_ready(
+def test_errors_that_need_the_user_are_raised_by_ready(
     server: dict[str, str], options: dict[str, Any], error: type[libswarm.SwarmError], mended: dict[str, Any], cluster: str
 ) -> None:
     @in_loop

@@ -157,7 +157,7 @@ async def test_groups_end_with_their_master(cluster: str, url: str) -> None:
 
 
 @in_loop
-async def test_looking(cluster: str, url: str) -> None:
+async def test_inspection(cluster: str, url: str) -> None:
     async with Master(cluster, url=url) as master:
         await master.pause("t")
         assert await master.add_jobs(["a", NewJob("b", task="t", priority=2, id="b")], ids=["x", "y"]) == ["x", "b"]

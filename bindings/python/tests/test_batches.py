@@ -113,7 +113,7 @@ def test_a_job_that_is_deleted_while_it_waits_is_not_in_the_batch(master: Master
         wait_until(lambda: batches == [["b", "c"]], SOON, "the others")
 
 
-def test_what_is_out_of_bounds_is_refused(cluster: str, url: str) -> None:
+def test_values_out_of_bounds_are_refused(cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url)
     refused: list[dict[str, Any]] = [
         {"size": 0},

@@ -66,7 +66,7 @@ def choosers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "libswarm-chooser"]
 
 
-def test_the_callback_chooses_among_those_with_room(master: Master, start: Any) -> None:
+def test_the_callback_chooses_among_workers_with_free_slots(master: Master, start: Any) -> None:
     ann = start(name="ann", group="g", slots=2)
     bob = start(name="bob", slots=4, priority_slots={5: 1}, tasks=["", "t"])
     asked: queue.SimpleQueue[tuple[JobInfo, list[Candidate]]] = queue.SimpleQueue()
@@ -104,7 +104,7 @@ def test_the_callback_chooses_among_those_with_room(master: Master, start: Any) 
     master.stop_choosing()
 
 
-def test_room_shrinks_with_each_choice_of_a_list(master: Master, start: Any) -> None:
+def test_free_slots_shrink_with_each_choice_of_a_list(master: Master, start: Any) -> None:
     ann = start(name="ann", slots=2)
     bob = start(name="bob", slots=4, priority_slots={5: 1}, tasks=["", "t"])
     shown: dict[str, list[tuple[str, int, int]]] = {}
@@ -131,7 +131,7 @@ def test_room_shrinks_with_each_choice_of_a_list(master: Master, start: Any) -> 
     }
 
 
-def test_what_the_callback_raises_is_logged_and_the_job_left(
+def test_an_error_of_the_callback_is_logged_and_the_job_waits(
     master: Master, start: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     ann = start(name="ann")
@@ -159,7 +159,7 @@ def test_what_the_callback_raises_is_logged_and_the_job_left(
     assert sorted(ann.ids(6)) == ["exits", "new", "number", "raises", "set", "stranger"]
 
 
-def test_a_str_that_no_incarnation_can_be_is_refused_like_a_stranger(
+def test_a_str_that_cannot_be_an_incarnation_is_refused(
     master: Master, start: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     ann = start(name="ann")

@@ -135,7 +135,7 @@ def test_a_program_ends_by_itself(name: str, script: Script) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_program_that_ends_gives_its_jobs_back(script: Script, master: Master) -> None:
+def test_a_program_that_ends_requeues_its_jobs(script: Script, master: Master) -> None:
     """Long before its lease has run out."""
     done = script(
         """

@@ -42,7 +42,7 @@ def test_all_outcomes_come_in_the_order_of_the_jobs(master: Master) -> None:
 
 
 @pytest.mark.usefixtures("halver")
-def test_each_outcome_comes_as_its_job_ends(master: Master) -> None:
+def test_each_outcome_comes_when_its_job_finishes(master: Master) -> None:
     seen: dict[int, Any] = {}
     for position, outcome in master.run_each([NewJob(8, delay=0.2), 3, 6], timeout=SOON):
         seen[position] = outcome

@@ -52,7 +52,7 @@ def listen(cluster: str, url: str) -> Iterator[Callable[..., Listening]]:
 Listen = Callable[..., Listening]
 
 
-def test_messages_reach_those_they_are_for_and_say_whose_they_are(cluster: str, url: str, listen: Listen) -> None:
+def test_messages_reach_their_recipients_and_name_their_sender(cluster: str, url: str, listen: Listen) -> None:
     ann, bob, eve = listen("ann", group="a"), listen("bob", group="a"), listen("eve")
     everyone = [member.worker.incarnation for member in (ann, bob, eve)]
     with Master(cluster, url=url, name="sender", group="masters") as master:
@@ -86,7 +86,7 @@ def test_messages_reach_those_they_are_for_and_say_whose_they_are(cluster: str, 
         assert [eve.next().payload for _ in range(3)] == ["here", "here", None]
 
 
-def test_what_cannot_be_sent_is_refused(master: Master) -> None:
+def test_values_that_cannot_be_sent_are_refused(master: Master) -> None:
     refused: list[Any] = ["some", 7, None, {}, {"group": ""}, {"colour": "red"}, {"host": "here"}, {"name": 7}, {"pid": -1}]
     refused += [{"group": "g", "name": "n"}, {"group": "g", "host": "here"}, {"pid": "7"}, {7: "n"}]
     for to in refused:

@@ -286,7 +286,7 @@ def test_a_log_that_raises_harms_no_job(script: Script) -> None:
     assert done.stdout.split("\n") == ["ValueError: bad"] * 3 + ["None", ""], done.stderr
 
 
-def test_a_result_of_any_kind_ends_its_job(master: Master, cluster: str, url: str) -> None:
+def test_a_result_of_any_kind_finishes_its_job(master: Master, cluster: str, url: str) -> None:
     class Evil(dict[str, int]):
         def items(self) -> Any:
             raise SystemExit(1)

@@ -102,7 +102,7 @@ async def test_loops_receive_what_redis_has_accepted(cluster: str, url: str) -> 
     check([one for one in outcomes if one[0] != "also"])
 
 
-def test_an_end_that_redis_refuses_is_no_outcome(master: Master, cluster: str, url: str) -> None:
+def test_a_finish_that_redis_refuses_is_no_outcome(master: Master, cluster: str, url: str) -> None:
     outcomes: list[Outcome] = []
     given: queue.SimpleQueue[Job] = queue.SimpleQueue()
     worker = Worker(cluster, url=url)
@@ -238,7 +238,7 @@ def test_a_forked_child_logs_too(script: Script) -> None:
         assert done.stderr.count(id) == 1, done.stderr
 
 
-def test_a_slow_handler_of_logging_does_not_hold_up_the_end(script: Script) -> None:
+def test_a_slow_handler_of_logging_does_not_delay_the_end(script: Script) -> None:
     done = script("""
         import logging, threading, time
 
@@ -326,7 +326,7 @@ async def test_loops_keep_contexts_apart_too(cluster: str, url: str) -> None:
     assert sorted(seen) == [("completed", "listener")] * 2 + [("handler", "handler")] * 2
 
 
-def test_what_ends_within_the_grace_counts(master: Master, cluster: str, url: str) -> None:
+def test_jobs_that_finish_within_the_grace_count(master: Master, cluster: str, url: str) -> None:
     begun = threading.Barrier(3)
     worker = Worker(cluster, url=url)
 
@@ -351,7 +351,7 @@ def test_what_ends_within_the_grace_counts(master: Master, cluster: str, url: st
 
 
 @in_loop
-async def test_what_ends_within_the_grace_counts_in_loops(cluster: str, url: str) -> None:
+async def test_jobs_that_finish_within_the_grace_count_in_loops(cluster: str, url: str) -> None:
     begun = asyncio.Barrier(3)
     cancelled: list[str] = []
     worker = aio.Worker(cluster, url=url)

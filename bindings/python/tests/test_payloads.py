@@ -182,7 +182,7 @@ def test_payloads_are_made_once(master: Master, cluster: str, url: str) -> None:
     assert (seen[1].payload, seen[1].content_type) == (b"bytes", "bytes")
 
 
-def test_error_texts_may_hold_anything(master: Master, cluster: str, url: str) -> None:
+def test_error_texts_may_contain_anything(master: Master, cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url)
 
     @worker.process

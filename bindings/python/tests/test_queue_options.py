@@ -140,7 +140,7 @@ def test_priority_slots_are_kept_free(master: Master, cluster: str, url: str) ->
         wait_until(lambda: len(worker.jobs) == 4, SOON, "all are taken")
 
 
-def test_failed_jobs_are_kept_as_long_as_members_say(master: Master, cluster: str, url: str) -> None:
+def test_failed_jobs_are_kept_as_long_as_the_options_set(master: Master, cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url, failed_max=2, failed_ttl=1, prefetch=1)
     worker.on_add(lambda job: job.fail("no"))
     with worker:

@@ -92,7 +92,7 @@ def test_a_second_signal_ends_the_wait(program: str, background: Background, mas
     assert (stats.waiting, stats.active) == (stats.added - stats.completed, 0)
 
 
-def test_run_gives_back_what_does_not_end_in_time(background: Background, master: Master) -> None:
+def test_run_requeues_jobs_that_do_not_finish_in_time(background: Background, master: Master) -> None:
     process = background(RUN % (1, 0.2))
     assert line(process) == "running"
     master.add_job("stubborn")

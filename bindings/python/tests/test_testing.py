@@ -84,7 +84,7 @@ for job in Worker({swarm.name!r}, url={swarm.url!r}):
     assert master.health().registrations == 1
 
 
-def test_what_is_left_is_named(swarm: testing.TestCluster) -> None:
+def test_unfinished_jobs_are_named(swarm: testing.TestCluster) -> None:
     release = threading.Event()
     swarm.worker({"slow": lambda job: release.wait(SOON)})
     master = swarm.master()

@@ -105,7 +105,7 @@ def test_the_key_of_a_call_is_not_mixed_with_that_of_one_job(master: Master) -> 
         ({"unique": "k", "debounce": 2, "max_wait": 1}, "max_wait is 1 s, it must be 2 s"),
     ],
 )
-def test_what_makes_no_sense_is_refused(master: Master, options: dict[str, Any], text: str) -> None:
+def test_invalid_options_are_refused(master: Master, options: dict[str, Any], text: str) -> None:
     with pytest.raises(SwarmInvalidArgument, match=text):
         master.add_job(1, **options)
     assert master.stats().added == 0

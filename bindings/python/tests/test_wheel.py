@@ -32,7 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return wheel
 
 
-def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
+def test_the_wheel_contains_the_expected_files(wheel: Path) -> None:
     assert "-cp311-abi3-" in wheel.name
     names = zipfile.ZipFile(wheel).namelist()
     package = {name.removeprefix("libswarm/") for name in names if name.startswith("libswarm/")}
@@ -43,7 +43,7 @@ def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
     assert zipfile.ZipFile(wheel).read(licence) == LICENCE.read_bytes()
 
 
-def test_the_source_holds_the_licence(tmp_path: Path) -> None:
+def test_the_source_contains_the_licence(tmp_path: Path) -> None:
     command: list[str | Path] = [Path(sys.executable).with_name("maturin"), "sdist", "--out", tmp_path]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=600)
     (source,) = tmp_path.glob("*.tar.gz")

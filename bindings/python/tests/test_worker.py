@@ -285,7 +285,7 @@ def test_terminate_emits_delete_and_requeues_the_jobs(master: Master, cluster: s
         worker.start()
 
 
-def test_drain_finishes_what_was_begun_and_gives_back_the_rest(master: Master, cluster: str, url: str) -> None:
+def test_drain_finishes_begun_jobs_and_requeues_the_rest(master: Master, cluster: str, url: str) -> None:
     begun, go = threading.Event(), threading.Event()
     worker = Worker(cluster, url=url, slots=10)
 
@@ -370,7 +370,7 @@ def test_a_worker_not_started_can_be_asked_nothing(cluster: str, url: str) -> No
     worker.terminate()
 
 
-def test_run_raises_what_only_the_user_can_mend(cluster: str, url: str) -> None:
+def test_run_raises_errors_that_need_the_user(cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url, username="nobody", password="wrong")
     worker.process(print)
     with pytest.raises(libswarm.SwarmAuthFailed):

@@ -20,7 +20,7 @@ async fn step(b: &Bench, hours: i64) {
 }
 
 #[tokio::test]
-async fn after_a_step_of_the_clock_nothing_is_early_and_nothing_stands_still() {
+async fn after_a_step_of_the_clock_nothing_is_early_and_nothing_stalls() {
     for hours in [-24, -1, 1, 24] {
         let b = bench();
         b.join("w", &[]).await;
@@ -50,7 +50,7 @@ async fn after_a_step_of_the_clock_nothing_is_early_and_nothing_stands_still() {
 }
 
 #[tokio::test]
-async fn what_people_see_is_the_time_of_day() {
+async fn reported_times_are_times_of_day() {
     let b = bench();
     b.join("w", &[]).await;
     step(&b, -24).await;
@@ -84,7 +84,7 @@ async fn what_people_see_is_the_time_of_day() {
 }
 
 #[tokio::test]
-async fn absurd_values_of_the_clock_and_of_fences_stop_nothing() {
+async fn invalid_values_of_the_clock_and_of_fences_stop_no_job() {
     let b = bench();
     b.join("w", &[]).await;
     let (mut number, mut last) = (0, 0);

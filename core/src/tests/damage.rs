@@ -32,7 +32,7 @@ async fn damaged_records_harm_no_other_job() {
 }
 
 #[tokio::test]
-async fn a_damaged_dead_member_stops_nobodys_recovery() {
+async fn a_damaged_dead_member_does_not_stop_the_recovery_of_others() {
     let damages: [&[&str]; 7] = [
         &["SET", "{t}:active:d", "x"],
         &["HSET", "{t}:member:d", "tasks", "x"],

@@ -8,7 +8,7 @@ use crate::store::codec::reply;
 use redis::Value;
 
 #[tokio::test]
-async fn jobs_that_fail_again_meanwhile_are_not_run_again_by_the_same_call() {
+async fn jobs_that_fail_again_are_not_retried_twice_by_the_same_call() {
     let b = bench();
     b.join("w", &[]).await;
     let ids: Vec<String> = (0..450).map(|n| n.to_string()).collect();
@@ -43,7 +43,7 @@ async fn jobs_that_fail_again_meanwhile_are_not_run_again_by_the_same_call() {
 }
 
 #[tokio::test]
-async fn a_job_is_not_run_again_while_an_execution_is_still_to_stop() {
+async fn a_retried_job_waits_until_its_last_execution_has_stopped() {
     for (resource, delay) in [("", 0), ("r", 0), ("", 1)] {
         let b = bench();
         b.join("w", &[]).await;

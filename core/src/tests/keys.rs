@@ -5,7 +5,7 @@ use super::server::Redis;
 use crate::store::script::Scripts;
 
 #[tokio::test]
-async fn nothing_is_left_after_obliterate_and_nothing_is_outside_the_prefix() {
+async fn obliterate_leaves_no_key_and_no_key_is_outside_the_prefix() {
     let b = bench();
     b.join("w", &[]).await;
     b.join("v", &[]).await;
@@ -20,7 +20,7 @@ async fn nothing_is_left_after_obliterate_and_nothing_is_outside_the_prefix() {
 }
 
 #[tokio::test]
-async fn scripts_run_without_flags_too_as_servers_before_redis_7_want_them() {
+async fn scripts_load_without_flags_as_servers_before_redis_7_require() {
     let redis = Redis::start();
     for script in Scripts::new(false).all() {
         assert!(!script.source().starts_with("#!"), "{}", script.name);

@@ -8,7 +8,7 @@ use crate::store::codec::record;
 use crate::store::envelope::Envelopes;
 
 #[tokio::test]
-async fn a_worker_that_is_back_after_a_silence_is_given_what_waits_by_any_round() {
+async fn a_worker_that_renews_after_a_silence_is_assigned_waiting_jobs_by_any_round() {
     for number in [0, 1, 2] {
         let b = bench();
         b.join("w", &[]).await;
@@ -31,7 +31,7 @@ async fn a_worker_that_is_back_after_a_silence_is_given_what_waits_by_any_round(
 }
 
 #[tokio::test]
-async fn an_expired_lease_gives_the_jobs_back_in_front_or_behind() {
+async fn an_expired_lease_requeues_jobs_in_front_or_behind() {
     for (requeue, order) in [("front", ["1", "2", "3", "4"]), ("back", ["3", "4", "1", "2"])] {
         let b = bench();
         b.join("w", &[("requeue", requeue)]).await;
@@ -55,7 +55,7 @@ async fn an_expired_lease_gives_the_jobs_back_in_front_or_behind() {
 }
 
 #[tokio::test]
-async fn nobody_expires_right_after_the_server_was_away() {
+async fn no_lease_expires_right_after_an_outage_of_the_server() {
     let b = bench();
     b.join("w", &[]).await;
     b.join("v", &[]).await;
@@ -68,7 +68,7 @@ async fn nobody_expires_right_after_the_server_was_away() {
 }
 
 #[tokio::test]
-async fn a_death_after_a_long_run_counts_as_the_first() {
+async fn a_crash_after_a_long_run_counts_as_the_first() {
     let b = bench();
     b.join("v", &[]).await;
     b.add("v", 1, &[("1", false)]).await;

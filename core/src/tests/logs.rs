@@ -26,7 +26,7 @@ async fn log(b: &Bench, job: &(String, u64), lines: &[(u64, &str)]) {
 }
 
 #[tokio::test]
-async fn lines_of_a_log_that_are_sent_again_are_stored_once() {
+async fn repeated_lines_of_a_log_are_stored_once() {
     let b = bench();
     b.join("w", &[]).await;
     b.add_one("w", 1, NewJob::bytes("").id("a").keep_completed(Duration::from_secs(60))).await;
@@ -51,7 +51,7 @@ async fn lines_of_a_log_that_are_sent_again_are_stored_once() {
 }
 
 #[tokio::test]
-async fn the_sweep_removes_logs_whose_job_is_gone_and_expires_kept_jobs() {
+async fn the_sweep_removes_logs_without_a_job_and_expires_kept_jobs() {
     let b = bench();
     b.join("w", &[]).await;
     b.add_one("w", 1, NewJob::bytes("").id("a").keep_completed(Duration::from_secs(60))).await;

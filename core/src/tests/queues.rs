@@ -5,7 +5,7 @@ use crate::model::job_options::NewJob;
 use crate::store::SyncReply;
 
 #[tokio::test]
-async fn ids_deleted_in_a_long_queue_leave_it_all_the_same() {
+async fn ids_deleted_in_a_long_queue_are_removed_from_it() {
     let b = bench();
     b.join("w", &[]).await;
     let ids: Vec<String> = (0..5000).map(|n| n.to_string()).collect();

@@ -45,7 +45,7 @@ async fn many_watchers_are_notified_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_rebalance_looks_at_many_members_page_by_page() {
+async fn a_rebalance_reads_many_members_page_by_page() {
     let b = bench();
     b.join("busy", &[]).await;
     let ids: Vec<String> = (0..300).map(|n| n.to_string()).collect();

@@ -6,7 +6,7 @@ use super::bench::{NOBODY, bench, existed, given};
 use crate::store::{AddReply, SyncCall, SyncReply};
 
 #[tokio::test]
-async fn a_batch_sent_again_has_no_second_effect() {
+async fn a_repeated_batch_has_no_second_effect() {
     let b = bench();
     b.join("a", &[]).await;
     for _ in 0..2 {
@@ -21,7 +21,7 @@ async fn a_batch_sent_again_has_no_second_effect() {
 }
 
 #[tokio::test]
-async fn a_round_sent_again_gives_the_same_jobs_and_ends_none_twice() {
+async fn a_repeated_round_assigns_the_same_jobs_and_finishes_none_twice() {
     let b = bench();
     b.join("w", &[]).await;
     b.add("w", 1, &[("1", false), ("2", false), ("3", false)]).await;
@@ -44,7 +44,7 @@ async fn a_round_sent_again_gives_the_same_jobs_and_ends_none_twice() {
 }
 
 #[tokio::test]
-async fn a_round_that_comes_after_its_successors_changes_nothing() {
+async fn a_round_older_than_the_last_changes_nothing() {
     let b = bench();
     b.join("w", &[]).await;
     b.add("w", 1, &[("1", false), ("2", false)]).await;
@@ -59,7 +59,7 @@ async fn a_round_that_comes_after_its_successors_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_job_deleted_after_the_lost_reply_is_not_given_again() {
+async fn a_job_deleted_after_the_lost_reply_is_not_assigned_again() {
     let b = bench();
     b.join("w", &[]).await;
     b.add("w", 1, &[("1", false), ("2", false)]).await;
@@ -73,7 +73,7 @@ async fn a_job_deleted_after_the_lost_reply_is_not_given_again() {
 }
 
 #[tokio::test]
-async fn another_members_job_cannot_be_ended() {
+async fn another_members_job_cannot_be_finished() {
     let b = bench();
     b.join("v", &[]).await;
     b.join("w", &[]).await;
@@ -88,7 +88,7 @@ async fn another_members_job_cannot_be_ended() {
 
 /// As after a loss of power with `appendfsync everysec`, or a failover to a replica that lagged.
 #[tokio::test]
-async fn a_server_that_was_set_back_is_not_believed_to_know_what_a_member_holds() {
+async fn a_server_set_back_to_an_older_state_requeues_the_jobs_of_members() {
     let b = bench();
     b.join("w", &[]).await;
     let answered = |answered| SyncCall { answered, ..SyncCall::default() };

@@ -120,7 +120,7 @@ async fn missed_slots_are_caught_up_as_asked() {
 }
 
 #[tokio::test]
-async fn what_is_missed_by_more_than_a_minute_does_not_run_with_none() {
+async fn with_catch_up_skip_a_slot_missed_by_more_than_a_minute_does_not_run() {
     let mut world = World::new().await;
     let hourly = Schedule { catch_up: CatchUp::Skip, ..Schedule::new(Timing::Cron("0 * * * *".into())) };
     world.store.put_schedule("a", &hourly, &job()).await.unwrap();
@@ -156,7 +156,7 @@ async fn jitter_delays_jobs_and_loses_none() {
 }
 
 #[tokio::test]
-async fn a_job_follows_the_end_of_another_though_the_clock_is_set_or_the_limit_raised() {
+async fn a_job_follows_when_another_has_finished_though_the_clock_is_set_or_the_limit_raised() {
     let mut world = World::new().await;
     let pause = |limit| Schedule {
         limit: Some(limit),
@@ -188,7 +188,7 @@ async fn a_job_follows_the_end_of_another_though_the_clock_is_set_or_the_limit_r
 }
 
 #[tokio::test]
-async fn a_raised_limit_runs_nothing_that_passed_after_the_end() {
+async fn a_raised_limit_runs_no_slot_that_passed_after_the_schedule_ended() {
     let mut world = World::new().await;
     let limited = |limit| Schedule { limit: Some(limit), ..each_minute(CatchUp::All) };
     world.store.put_schedule("a", &limited(2), &job()).await.unwrap();

@@ -8,7 +8,7 @@ use crate::model::unique::{OnConflict, Unique};
 use crate::store::{SyncCall, SyncReply};
 
 #[tokio::test]
-async fn jobs_in_no_place_are_queued_anew() {
+async fn jobs_in_no_structure_are_requeued() {
     let b = bench();
     b.join("w", &[]).await;
     b.join("busy", &[]).await;
@@ -71,7 +71,7 @@ async fn jobs_in_no_place_are_queued_anew() {
 }
 
 #[tokio::test]
-async fn a_sweep_in_the_call_in_which_a_job_leaves_its_worker_finds_its_limit_sound() {
+async fn a_sweep_in_the_call_that_requeues_a_job_finds_its_limit_sound() {
     let b = bench();
     b.join("w", &[]).await;
     b.join("v", &[]).await;

@@ -7,7 +7,7 @@ use crate::store::AddReply;
 use crate::store::envelope::Envelopes;
 
 #[tokio::test]
-async fn a_batch_with_unique_keys_sent_again_answers_the_same() {
+async fn a_repeated_batch_with_unique_keys_gets_the_same_answer() {
     let b = bench();
     b.join("w", &[]).await;
     let job = |id: &str, on_conflict| NewJob::bytes("").id(id).unique(Unique { on_conflict, ..Unique::from("k") });
