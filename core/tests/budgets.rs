@@ -1,4 +1,4 @@
-//! What a process holds for a Redis that does not take it is bounded.
+//! The memory that a process uses for commands that Redis does not take is bounded.
 #![allow(missing_docs)]
 
 mod support;
@@ -48,7 +48,7 @@ async fn jobs_beyond_the_budget_are_refused_until_redis_has_taken_the_others() {
     assert_eq!(submit(vec![job(1)]).await.unwrap_err().kind(), ErrorKind::BufferFull);
     // Of several jobs none is added.
     assert_eq!(submit(vec![job(0), job(1)]).await.unwrap_err().kind(), ErrorKind::BufferFull);
-    // What holds nothing is taken.
+    // An empty batch is accepted.
     let empty = submit(vec![job(0)]);
     let [one, two] = halves;
     assert_eq!((one.await.unwrap(), two.await.unwrap(), empty.await.unwrap()), (1, 2, 1));

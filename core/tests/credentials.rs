@@ -159,8 +159,8 @@ async fn a_function_returns_the_credentials() -> Result<()> {
     add_user(&redis, "app", "p1");
     add_user(&redis, "next", "p2");
     let current = Arc::new(Mutex::new(Ok(Credentials { username: Some("app".into()), password: "p1".into() })));
-    let given = current.clone();
-    let (master, _worker) = start(options(&redis, CredentialsSource::callback(move || given.lock().unwrap().clone()))).await?;
+    let source = current.clone();
+    let (master, _worker) = start(options(&redis, CredentialsSource::callback(move || source.lock().unwrap().clone()))).await?;
     assert_eq!(master.run(NewJob::json(&1)?).await?.json::<u64>()?, 1);
     *current.lock().unwrap() = Err("the vault is sealed".to_owned());
     until("the problem is in the health", || {

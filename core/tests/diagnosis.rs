@@ -1,4 +1,4 @@
-//! What a program learns of a server and of a cluster with one look.
+//! What a program learns of a server and of a cluster with one call.
 #![allow(missing_docs)]
 
 mod support;

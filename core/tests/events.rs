@@ -291,7 +291,7 @@ async fn a_gap_in_the_recording_and_lost_data_are_reported_at_once() {
     complete(&worker).await;
     let position = expect(&mut events, &[Added, Assigned, Completed]).await.pop().unwrap().position;
     drop(events);
-    // As if nobody had followed for long.
+    // As if there had been no follower for long.
     let _: u64 = redis.ask(&["HSET", "{test}:meta", "recording", "1"]);
     master.add(job("unseen")).await.unwrap();
     complete(&worker).await;
@@ -338,7 +338,7 @@ async fn a_follower_survives_outages_and_set_backs() {
     drop((worker, last));
 }
 
-/// Where the events of a job say that it is.
+/// The state of a job after its events.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum State {
     #[default]
@@ -462,7 +462,7 @@ async fn the_events_of_each_job_lead_to_its_state() {
     let id = "the last";
     master.add(job(id).task("nobody")).await.unwrap();
     let mut states: HashMap<String, (State, Vec<JobEvent>)> = HashMap::new();
-    // Until nothing changes any more: those of tasks that nobody takes time out.
+    // Until nothing changes any more: jobs of tasks without a worker time out.
     let settled = async {
         loop {
             while let Ok(event) = tokio::time::timeout(700 * MS, events.next()).await {

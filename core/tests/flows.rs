@@ -307,7 +307,7 @@ async fn the_rest_of_a_flow_is_deleted_if_the_option_asks_for_it() {
     second.fail_permanently("no").await.unwrap();
     let error = soon("the last", last).await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::JobDeleted);
-    soon("all ended", async {
+    soon("all finished", async {
         loop {
             let flow = master.flow("f").await.unwrap().unwrap();
             let count = |state| flow.jobs.iter().filter(|job| job.state == state).count();
@@ -349,11 +349,11 @@ async fn a_delay_begins_when_the_dependencies_have_finished() {
     let jobs = [job("a"), after("b", &["a"]).delay(Duration::from_millis(400)).assign_timeout(Duration::from_secs(10))];
     master.add_flow(NewFlow::new(jobs)).await.unwrap();
     let a = next_job(&worker).await;
-    let ended = Instant::now();
+    let finished = Instant::now();
     complete(&a, "").await;
     assert_eq!(state(&master, "b").await, Some(JobState::Delayed));
     let b = next_job(&worker).await;
-    assert!(ended.elapsed() >= Duration::from_millis(400));
+    assert!(finished.elapsed() >= Duration::from_millis(400));
     complete(&b, "").await;
 }
 
@@ -544,7 +544,7 @@ async fn random_graph(seed: u64, size: usize) {
             assert!(error.message().contains("which is unknown"), "{error}");
         }
     }
-    // Another flow has some of them, which may have ended, and jobs that wait for these.
+    // Another flow has some of them, which may have finished, and jobs that wait for these.
     let mut shared: Vec<String> = (0..20).map(|number| names[number * (size / 20) + dice.below(size / 20)].clone()).collect();
     let mut jobs: Vec<NewJob> = shared.iter().map(|id| job(id)).collect();
     for number in 0..size / 10 {
@@ -594,8 +594,8 @@ async fn random_graph(seed: u64, size: usize) {
     }
     for (id, number) in [("f", size / 2), ("g", shared.len())] {
         let flow = master.flow(id).await.unwrap().unwrap();
-        let ended = [FlowState::Completed, FlowState::Failed, FlowState::Deleted];
-        let left: Vec<_> = flow.jobs.iter().filter(|job| !ended.contains(&job.state)).collect();
+        let finished = [FlowState::Completed, FlowState::Failed, FlowState::Deleted];
+        let left: Vec<_> = flow.jobs.iter().filter(|job| !finished.contains(&job.state)).collect();
         assert!(left.is_empty() && flow.jobs.len() == number, "{id} {left:?}");
     }
     master.delete_failed(None).await.unwrap();

@@ -97,8 +97,8 @@ async fn a_cluster_keeps_completed_jobs_of_all_kinds() {
         assert_eq!((info.state, &*info.payload.bytes, info.attempt), (JobState::Completed, &b"payload"[..], 1), "{id}");
         assert_eq!((info.result, info.result_omitted), (Some(json(&id)), false), "{id}");
         assert_eq!((info.fence, info.holder), (Some(running.fence), worker.incarnation()), "{id}");
-        let (assigned, ended) = (info.assigned_at.unwrap(), info.completed_at.unwrap());
-        assert!(before <= assigned && assigned <= ended + SECOND / 1000 && ended < before + 60 * SECOND, "{id}");
+        let (assigned, completed) = (info.assigned_at.unwrap(), info.completed_at.unwrap());
+        assert!(before <= assigned && assigned <= completed + SECOND / 1000 && completed < before + 60 * SECOND, "{id}");
         assert!(info.failure.is_none() && info.progress.is_none() && info.log.is_empty());
     }
     let stats = master.stats().await.unwrap();
@@ -184,13 +184,13 @@ async fn completed_jobs_are_bounded_in_number_age_and_bytes() {
     assert_eq!(shown(&master, "47").await.result, Some(json(&47)));
     // Many in one round.
     master.add_many((0..500).map(|number| job(&number.to_string())).collect()).await.unwrap();
-    let mut ends = tokio::task::JoinSet::new();
+    let mut finishes = tokio::task::JoinSet::new();
     for _ in 0..500 {
         let one = next_job(&first).await;
-        ends.spawn(async move { one.complete(json(&1)).await });
+        finishes.spawn(async move { one.complete(json(&1)).await });
     }
-    while let Some(end) = ends.join_next().await {
-        end.unwrap().unwrap();
+    while let Some(finish) = finishes.join_next().await {
+        finish.unwrap().unwrap();
     }
     assert_eq!(completed(&master).await.len(), 3);
     first.terminate(Duration::ZERO).await.unwrap();
@@ -235,13 +235,13 @@ async fn many_jobs_with_long_results_finish_at_once() {
     let redis = Redis::start();
     let (master, worker) = (master(&redis), worker(&redis, &[("completed_max", "1000")]).await);
     master.add_many((0..300).map(|number| job(&number.to_string())).collect()).await.unwrap();
-    let mut ends = tokio::task::JoinSet::new();
+    let mut finishes = tokio::task::JoinSet::new();
     for _ in 0..300 {
         let one = next_job(&worker).await;
-        ends.spawn(async move { one.complete(Payload::bytes(vec![1; MAX_KEPT_RESULT])).await });
+        finishes.spawn(async move { one.complete(Payload::bytes(vec![1; MAX_KEPT_RESULT])).await });
     }
-    while let Some(end) = ends.join_next().await {
-        end.unwrap().unwrap();
+    while let Some(finish) = finishes.join_next().await {
+        finish.unwrap().unwrap();
     }
     assert_eq!(master.stats().await.unwrap().kept, 300);
     for id in ["0", "150", "299"] {
@@ -490,16 +490,16 @@ async fn a_log_is_bounded_in_lines_and_their_length() {
     assert!(last.len() <= MAX_LOG_LINE && last.ends_with("é…"), "{}", last.len());
     // Many jobs with long logs end at once.
     master.add_many((0..200).map(|number| job(&number.to_string()).keep_completed(LONG)).collect()).await.unwrap();
-    let mut ends = tokio::task::JoinSet::new();
+    let mut finishes = tokio::task::JoinSet::new();
     for _ in 0..200 {
         let running = next_job(&worker).await;
-        ends.spawn(async move {
+        finishes.spawn(async move {
             (0..100).for_each(|number| running.log(format!("{number} {}", "x".repeat(1000))));
             running.complete(json(&1)).await
         });
     }
-    while let Some(end) = ends.join_next().await {
-        end.unwrap().unwrap();
+    while let Some(finish) = finishes.join_next().await {
+        finish.unwrap().unwrap();
     }
     for id in ["0", "77", "199"] {
         assert_eq!(shown(&master, id).await.log.len(), 100);

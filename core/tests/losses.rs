@@ -46,13 +46,13 @@ async fn a_dead_workers_jobs_start_elsewhere_within_the_lease_and_a_second() {
     let survivor = Worker::start(redis.options(), &Handle::current()).unwrap();
     survivor.ready().await.unwrap();
     dying.die();
-    let died = Instant::now();
+    let crashed = Instant::now();
     for _ in 0..500 {
         let job = next_job(&survivor).await;
         assert!(job.fence > fences.remove(&job.id).expect("each once"));
         assert_eq!(job.crashes, 1);
     }
-    assert!(died.elapsed() <= Duration::from_secs(3), "lease 2 s + 1 s, took {:?}", died.elapsed());
+    assert!(crashed.elapsed() <= Duration::from_secs(3), "lease 2 s + 1 s, took {:?}", crashed.elapsed());
 }
 
 #[tokio::test]
@@ -63,11 +63,11 @@ async fn the_lease_of_a_worker_known_to_be_dead_can_be_ended() {
         options.set("lease", lease).unwrap();
         options
     };
-    // Longer than this test may take, so that nothing else ends it.
+    // Longer than this test may take, so that it does not expire.
     let mut dying = Mortal::start(with_lease("600000"));
     let master = Master::start(redis.options(), &Handle::current()).unwrap();
     dying.worker.ready().await.unwrap();
-    // More than one call to Redis gives back.
+    // More than one call to Redis requeues.
     const JOBS: usize = 1200;
     master.add_many(jobs(JOBS as u32)).await.unwrap();
     let mut fences = std::collections::HashMap::new();
@@ -87,7 +87,7 @@ async fn the_lease_of_a_worker_known_to_be_dead_can_be_ended() {
     }
     assert!(master.members().await.unwrap().iter().all(|member| member.incarnation != dead));
 
-    // Again, and of nobody, it changes nothing.
+    // A second call, and one for an unknown member, change nothing.
     master.end_lease(&dead).await.unwrap();
     assert_eq!(master.end_lease("").await.unwrap_err().kind(), ErrorKind::InvalidArgument);
     assert_eq!(master.stats().await.unwrap().active, JOBS as u64);
@@ -96,7 +96,7 @@ async fn the_lease_of_a_worker_known_to_be_dead_can_be_ended() {
     let lived = survivor.incarnation().unwrap();
     master.end_lease(&lived).await.unwrap();
     let mut lost = 0;
-    let again = next_event(&survivor, "it registers anew", |event| match event {
+    let again = next_event(&survivor, "it registers again", |event| match event {
         Event::Delete { reason: DeleteReason::LeaseLost, .. } => {
             lost += 1;
             None
@@ -124,11 +124,11 @@ async fn jobs_of_workers_that_crash_together_are_not_assigned_to_one_another() {
     let survivor = Worker::start(redis.options(), &Handle::current()).unwrap();
     survivor.ready().await.unwrap();
     dying.iter_mut().for_each(Mortal::die);
-    let died = Instant::now();
+    let crashed = Instant::now();
     for _ in 0..80 {
-        assert_eq!(next_job(&survivor).await.crashes, 1, "none was given to a dead worker");
+        assert_eq!(next_job(&survivor).await.crashes, 1, "none was assigned to a dead worker");
     }
-    assert!(died.elapsed() <= Duration::from_secs(3), "lease 2 s + 1 s, took {:?}", died.elapsed());
+    assert!(crashed.elapsed() <= Duration::from_secs(3), "lease 2 s + 1 s, took {:?}", crashed.elapsed());
 }
 
 #[tokio::test]
@@ -148,9 +148,9 @@ async fn a_member_with_a_longer_lease_detects_the_crash_of_one_with_a_shorter() 
     master.close().await.unwrap();
     patient.set_tasks(vec!["t".into()]).unwrap();
     dying.die();
-    let died = Instant::now();
+    let crashed = Instant::now();
     next_job(&patient).await;
-    assert!(died.elapsed() <= Duration::from_secs(3), "lease 2 s + 1 s, took {:?}", died.elapsed());
+    assert!(crashed.elapsed() <= Duration::from_secs(3), "lease 2 s + 1 s, took {:?}", crashed.elapsed());
 }
 
 #[tokio::test]
@@ -195,7 +195,7 @@ async fn a_job_that_kills_its_worker_fails_no_other_job() {
         if !killed {
             break;
         }
-        soon("its jobs are taken back", async {
+        soon("its jobs are requeued", async {
             while master.stats().await.unwrap().active > 0 {
                 let _: u64 = redis.ask(&["ZADD", "{test}:due", "1", "S:"]);
             }

@@ -207,7 +207,7 @@ async fn acknowledgements_and_replies_are_collected_and_those_missing_named() {
     assert_eq!(asked.missing, incarnations(&[&bob]));
     let [(from, Some(payload))] = &asked.replies[..] else { panic!("{asked:?}") };
     assert_eq!((from.name.as_str(), payload.bytes.as_slice()), ("ann", &b"\"me\""[..]));
-    // Nobody there: at once.
+    // Without a recipient: at once.
     let none = messages.send(NewMessage::json(To::Name("x".into()), "x").unwrap().request(Duration::from_secs(3600)));
     assert!(soon("an answer", none).await.unwrap().recipients.is_empty());
     let large = messages.send(NewMessage::bytes(To::All, vec![0; 65_537])).await;

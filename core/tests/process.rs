@@ -1,4 +1,4 @@
-//! Handlers in Rust: how many run, and how they end with their worker.
+//! Handlers in Rust: how many run, and how they stop with their worker.
 #![allow(missing_docs)]
 
 mod support;
@@ -118,7 +118,7 @@ async fn until_returns_though_handlers_hang() {
     drop(stop);
     soon("until", until).await.unwrap().unwrap();
     assert!(before.elapsed() < Duration::from_secs(10), "{:?}", before.elapsed());
-    // Both jobs are given back.
+    // Both jobs are requeued.
     let waiting = soon("jobs", master.jobs(JobState::Waiting, None, 10)).await.unwrap().jobs;
     assert_eq!(waiting.len(), 2);
     drop(release);
@@ -129,7 +129,7 @@ async fn jobs_that_finish_within_the_grace_of_terminate_count() {
     let redis = Redis::start();
     let (master, worker) = started(&redis).await;
     let handler = |job: Job| async move {
-        // Told to stop, and ends in its own way.
+        // Asked to stop, and finishes in its own way.
         job.cancelled().await;
         if job.json::<u32>().unwrap() == 0 { Ok("completed") } else { Err("failed") }
     };

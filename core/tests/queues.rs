@@ -69,7 +69,7 @@ async fn a_worker_is_assigned_only_its_tasks_in_the_order_of_the_adds() {
     assert_eq!(run(&both, 4).await, ["1", "2", "5", "6"]);
     let plain = worker(&redis, &[("slots", "1")]).await;
     assert_eq!(run(&plain, 1).await, ["3"]);
-    assert_eq!(master.stats().await.unwrap().waiting, 1, "nobody takes task c");
+    assert_eq!(master.stats().await.unwrap().waiting, 1, "no worker takes task c");
     add(&master, vec![of("7", "b")]).await;
     assert_eq!(next_job(&both).await.task(), "b");
     let last = worker(&redis, &[("task", "c"), ("task", "")]).await;
@@ -250,7 +250,7 @@ async fn a_timeout_waits_for_no_renewal() {
     let worker = worker(&redis, &[("lease", "60000")]).await;
     master.pause(None).await.unwrap();
     add(&master, vec![job("a").run_timeout(Duration::from_millis(80))]).await;
-    // The master's lease ends soon: it must be the worker that knows.
+    // The master's lease ends soon: the worker itself must notice.
     master.resume(None).await.unwrap();
     master.close().await.unwrap();
     next_job(&worker).await;
@@ -409,7 +409,7 @@ async fn jobs_at_hand_start_as_slots_become_free() {
     let master = master(&redis);
     let worker = worker(&redis, &[("slots", "1"), ("prefetch", "2")]).await;
     add(&master, (0..5).map(|n| job(&n.to_string())).collect()).await;
-    until_counts(&master, "three are given", |stats| (stats.active, stats.waiting) == (3, 2)).await;
+    until_counts(&master, "three are assigned", |stats| (stats.active, stats.waiting) == (3, 2)).await;
     let first = next_job(&worker).await;
     assert!(worker.take_events(10).is_empty(), "one slot, one job");
     assert!(master.delete("1").await.unwrap(), "it was never seen");
@@ -558,7 +558,7 @@ fn start_choosing(
     let master = master.clone();
     tokio::spawn(async move {
         let by_name = |job: &libswarm::JobInfo, workers: &[(&libswarm::Candidate, u64)]| {
-            let named: Vec<_> = workers.iter().map(|(worker, room)| (worker.name.clone(), *room)).collect();
+            let named: Vec<_> = workers.iter().map(|(worker, free)| (worker.name.clone(), *free)).collect();
             choose(&job.id, &named)
         };
         master.choose(choosing, by_name).await
@@ -575,7 +575,7 @@ async fn a_master_may_choose_the_worker_of_each_job() {
     let choosing = Choosing { within: Duration::from_secs(3600), ..Choosing::default() };
     let chooser = start_choosing(&master, choosing, move |job, workers| {
         let _ = seen.send((job.to_owned(), workers.to_vec()));
-        // Jobs named x are for nobody now.
+        // No worker takes jobs named x now.
         (!job.starts_with('x')).then(|| workers.iter().position(|(name, _)| name == "bob"))?
     });
     let next = |count: usize| {
@@ -605,7 +605,7 @@ async fn a_master_may_choose_the_worker_of_each_job() {
         job.complete(Payload::default()).await.unwrap();
     }
     assert_eq!(next(1).await[0].id, "c");
-    // Nobody chooses any more.
+    // The choice is over.
     master.stop_choosing().await.unwrap();
     assert_eq!(next_job(&ann).await.id, "x");
     soon("the end of choosing", chooser).await.unwrap().unwrap();
@@ -632,7 +632,7 @@ async fn deleted_jobs_do_not_hide_those_behind_them_from_a_choice() {
 async fn jobs_are_assigned_by_default_when_the_choice_takes_too_long_or_the_chooser_leaves() {
     let redis = Redis::start();
     let adder = master(&redis);
-    // With long leases, nobody comes by chance.
+    // With long leases, no member makes a call by chance.
     let mut patient = redis.options();
     patient.set("lease", "60000").unwrap();
     let slow = Master::start(patient, &Handle::current()).unwrap();
@@ -640,7 +640,7 @@ async fn jobs_are_assigned_by_default_when_the_choice_takes_too_long_or_the_choo
     let choosing = Choosing { within: Duration::from_millis(200), tasks: vec!["".into(), "t".into()] };
     let start = Instant::now();
     add(&adder, vec![job("a")]).await;
-    assert_eq!(run(&worker, 1).await, ["a"], "nobody chooses yet");
+    assert_eq!(run(&worker, 1).await, ["a"], "no master chooses yet");
     slow.start_choosing(choosing.clone()).await.unwrap();
     assert_eq!(adder.queues().await.unwrap().chooser, slow.incarnation());
     add(&adder, vec![job("b").task("t"), job("c").task("u"), job("d")]).await;

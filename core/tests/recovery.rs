@@ -1,4 +1,4 @@
-//! How members come back: to a server that was emptied, restarted or out of reach, with the leases that programs have; and that no call is stuck.
+//! How members recover: to a server that was emptied, restarted or out of reach, with the leases that programs have; and that no call is stuck.
 #![allow(missing_docs)]
 
 mod support;
@@ -128,15 +128,15 @@ async fn a_reset_of_the_connections_is_followed_by_a_round() {
     worker.ready().await.unwrap();
     master.ready().await.unwrap();
     // When each gives up unless it renews; the next renewal that is due by time is 20 minutes away.
-    let ends = || [worker.health(), master.health()].map(|health| Instant::now() + health.lease_left);
+    let lease_ends = || [worker.health(), master.health()].map(|health| Instant::now() + health.lease_left);
     for _ in 0..3 {
         let begun = Instant::now();
-        until("renewals can be told apart", || begun.elapsed() > Duration::from_millis(300)).await;
-        let before = ends();
+        until("renewals can be distinguished", || begun.elapsed() > Duration::from_millis(300)).await;
+        let before = lease_ends();
         proxy.reset();
         let reset = Instant::now();
         until("the leases are renewed", || {
-            ends().iter().zip(before).all(|(end, before)| *end > before + Duration::from_millis(100))
+            lease_ends().iter().zip(before).all(|(end, before)| *end > before + Duration::from_millis(100))
         })
         .await;
         assert!(reset.elapsed() <= Duration::from_secs(2), "took {:?}", reset.elapsed());
@@ -174,12 +174,12 @@ async fn a_master_is_closed_while_one_of_its_rounds_reconnects() {
     // A round is in the middle of connecting, and nothing else is under way.
     proxy.cut();
     proxy.reset();
-    until("it connects anew", || proxy.accepted() > connections).await;
+    until("it reconnects", || proxy.accepted() > connections).await;
     let closing = tokio::spawn({
         let master = master.clone();
         async move { master.close().await }
     });
-    // Its task has taken the command by then; a job given to it now would be another thing to wait for.
+    // Its task has taken the command by then; a job assigned to it now would be another thing to wait for.
     let begun = Instant::now();
     until("it leaves", || begun.elapsed() > Duration::from_millis(200)).await;
     proxy.heal();
@@ -221,7 +221,7 @@ async fn a_job_is_added_after_the_cluster_was_removed() {
             // The member has noticed, and waits for its program.
             let looked = Instant::now();
             until("it has looked", || looked.elapsed() > Duration::from_secs(4)).await;
-            assert_eq!(redis.ask::<u64>(&["DBSIZE"]), 0, "it does not register anew by itself");
+            assert_eq!(redis.ask::<u64>(&["DBSIZE"]), 0, "it does not register again by itself");
         }
         let adding = master.add(NewJob::json("after").unwrap());
         if way == 2 {

@@ -257,7 +257,7 @@ async fn a_cluster_that_serves_no_slots_yet() {
     accepted(&master).await;
 }
 
-/// A Sentinel or node that nobody answers for does not use up the time of those that do.
+/// A Sentinel or node that does not answer does not use up the time of those that do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_silent_sentinel_among_others() {
     let (data, watch) = (free_port(), free_port());
@@ -265,7 +265,7 @@ async fn a_silent_sentinel_among_others() {
     let conf = redis.dir().join("sentinel.conf");
     std::fs::write(&conf, format!("port {watch}\nsentinel monitor main 127.0.0.1 {data} 1\n")).unwrap();
     let _sentinel = Redis::sentinel(&conf, watch.parse().unwrap());
-    // It takes connections and says nothing.
+    // It accepts connections and does not answer.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let sentinels = format!("127.0.0.1:{},127.0.0.1:{watch}", silent.local_addr().unwrap().port());
     let master = master(&redis, &[("sentinels", &sentinels), ("sentinel_master", "main"), ("timeout", "2000")]);

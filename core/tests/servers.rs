@@ -1,4 +1,4 @@
-//! Servers that cannot be used, each with an error that says what to do.
+//! Servers that cannot be used, each with an error that names the remedy.
 #![allow(missing_docs)]
 
 mod support;

@@ -1,4 +1,4 @@
-//! Errors name options, and give times, as the language of the program does. One test: the language is the whole process'.
+//! Errors name options, and write times, as the language of the program does. One test: the language is the whole process'.
 #![allow(missing_docs)]
 
 mod support;

@@ -1,4 +1,4 @@
-//! Servers that speak TLS: which certificates are trusted, and what the errors say.
+//! Servers that speak TLS: which certificates are trusted, and what the errors state.
 #![allow(missing_docs)]
 
 mod support;

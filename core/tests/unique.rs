@@ -115,9 +115,9 @@ async fn the_key_is_free_after_every_outcome() {
     let outcome = soon("the timeout", master.result(&late.id)).await.unwrap();
     assert_eq!(outcome.into_result().unwrap_err().kind(), ErrorKind::AssignTimeout);
     free("a timeout before it was assigned").await;
-    let tied = Master::start(redis.options(), &Handle::current()).unwrap();
-    tied.add(new().ephemeral(true).delay(Duration::from_secs(600))).await.unwrap();
-    tied.close().await.unwrap();
+    let leaving = Master::start(redis.options(), &Handle::current()).unwrap();
+    leaving.add(new().ephemeral(true).delay(Duration::from_secs(600))).await.unwrap();
+    leaving.close().await.unwrap();
     free("the end of its master").await;
     until_counts(&master, "all have stopped", |stats| stats.deleting == 0).await;
     master.delete_failed(None).await.unwrap();
@@ -203,8 +203,8 @@ async fn replace_changes_payload_and_options_of_a_waiting_job() {
     assert_eq!((taken.id.as_str(), taken.json::<u32>().unwrap(), taken.headers().count()), ("first", 2, 1));
     assert_eq!(master.add(job(3, OnConflict::Replace)).await.unwrap(), left(&first), "an active job is not replaced");
     taken.complete(Payload::default()).await.unwrap();
-    let holding = next_job(&worker).await;
-    assert_eq!(holding.id, "behind");
+    let active = next_job(&worker).await;
+    assert_eq!(active.id, "behind");
     // Out of every place where a job can wait, into every other.
     let ways: [fn(NewJob) -> NewJob; 5] = [
         |job| job,
@@ -243,7 +243,7 @@ async fn replace_changes_payload_and_options_of_a_waiting_job() {
     })
     .await;
     assert_eq!(master.add(job(900, OnConflict::Replace)).await.unwrap(), replaced(&second));
-    holding.complete(Payload::default()).await.unwrap();
+    active.complete(Payload::default()).await.unwrap();
     assert_eq!(run(&worker).await, 900);
     for run in runs {
         assert_eq!(soon("the run", run).await.unwrap(), 1000);
@@ -257,12 +257,12 @@ async fn replace_takes_a_blocked_job_out_of_its_queue() {
     let master = master(&redis);
     let worker = worker(&redis, &[("slots", "9")]).await;
     master.add(NewJob::json(&1).unwrap().resource("r")).await.unwrap();
-    let holding = next_job(&worker).await;
+    let active = next_job(&worker).await;
     let blocked = master.add(job(2, OnConflict::Replace).resource("r")).await.unwrap();
     until_counts(&master, "it is blocked", |stats| stats.blocked == 1).await;
     assert_eq!(master.add(job(3, OnConflict::Replace)).await.unwrap(), replaced(&blocked));
     assert_eq!(run(&worker).await, 3);
-    holding.complete(Payload::default()).await.unwrap();
+    active.complete(Payload::default()).await.unwrap();
     until_counts(&master, "all are done", |stats| stats.completed == 2).await;
     is_clean(&redis, &master).await;
 }
@@ -375,7 +375,7 @@ async fn a_debounced_job_starts_after_a_pause_in_adds_or_its_longest_wait() {
     };
     assert_eq!((taken.id.as_str(), taken.json::<u32>().unwrap()), (first.id.as_str(), payload));
     assert!(begun.elapsed() >= longest && last.elapsed() < pause, "{:?}", begun.elapsed());
-    // Started: `on_conflict` holds.
+    // Started: `on_conflict` applies.
     assert_eq!(master.add(new(1000)).await.unwrap(), left(&first));
     let follower = master.add(job(1001, OnConflict::Latest).debounce(pause)).await.unwrap();
     assert!(!follower.existed);
@@ -389,7 +389,7 @@ async fn a_debounced_job_starts_after_a_pause_in_adds_or_its_longest_wait() {
     assert_eq!(master.job(&many[0].id).await.unwrap().unwrap().state, JobState::Delayed);
     assert_eq!(run(&worker).await, 5);
     assert!(begun.elapsed() >= pause);
-    // Due, and still waiting for a worker: the newest payload counts, and nothing is delayed anew.
+    // Due, and still waiting for a worker: the newest payload counts, and nothing is delayed again.
     let waiting = master.add(new(6).task("t").debounce(Duration::from_millis(1))).await.unwrap();
     until_counts(&master, "it is due", |stats| stats.waiting == 1).await;
     assert_eq!(
@@ -508,7 +508,7 @@ async fn a_schedule_adds_no_job_while_another_has_its_key() {
     let redis = Redis::start();
     let master = master(&redis);
     let worker = worker(&redis, &[("lease", "30000")]).await;
-    let held = master.add(job(1, OnConflict::Drop)).await.unwrap();
+    let owner = master.add(job(1, OnConflict::Drop)).await.unwrap();
     let active = next_job(&worker).await;
     let every = Schedule::new(Timing::Every(Duration::from_millis(100)));
     master.schedule("s", every, job(2, OnConflict::Drop)).await.unwrap();
@@ -522,7 +522,7 @@ async fn a_schedule_adds_no_job_while_another_has_its_key() {
     assert_eq!(master.stats().await.unwrap().added, 1);
     active.complete(Payload::default()).await.unwrap();
     let slot = next_job(&worker).await;
-    assert!(slot.id.starts_with("s@") && slot.id != held.id);
+    assert!(slot.id.starts_with("s@") && slot.id != owner.id);
     master.unschedule("s").await.unwrap();
     slot.complete(Payload::default()).await.unwrap();
     // After the end of its job, the next one follows, whoever has the key.

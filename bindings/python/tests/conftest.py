@@ -23,9 +23,9 @@ SOON = 10.0
 @pytest.fixture(scope="session")
 def url() -> Iterator[str]:
     """The server of `with_redis`, or one of this run's own."""
-    given = os.environ.get("SWARM_REDIS_URL")
-    if given:
-        yield given
+    url = os.environ.get("SWARM_REDIS_URL")
+    if url:
+        yield url
     else:
         with Redis() as server:
             yield server.url
@@ -89,7 +89,7 @@ def background(cluster: str, url: str) -> Iterator[Callable[[str], subprocess.Po
 
 
 def line(process: subprocess.Popen[str]) -> str:
-    """The next line of its output; empty if it ended, or said nothing soon and was killed."""
+    """The next line of its output; empty if it ended, or printed nothing in time and was killed."""
     assert process.stdout is not None
     late = threading.Timer(SOON, process.kill)
     late.start()

@@ -29,7 +29,7 @@ def in_loop(test: Test) -> Callable[..., None]:
 
 
 async def until(condition: Callable[[], object], what: str) -> None:
-    """Waits until `condition` holds, while the loop goes on."""
+    """Waits until `condition` is true, while the loop goes on."""
     end = asyncio.get_running_loop().time() + SOON
     while not condition():
         assert asyncio.get_running_loop().time() < end, f"not in time: {what}"
@@ -109,7 +109,7 @@ async def test_a_cancelled_wait_leaves_the_job_alone(cluster: str, url: str) -> 
 
 @in_loop
 async def test_a_handler_is_cancelled_when_its_job_is_deleted(cluster: str, url: str) -> None:
-    ended: list[object] = []
+    finished: list[object] = []
     worker = Worker(cluster, url=url, slots=2)
 
     @worker.process
@@ -117,20 +117,20 @@ async def test_a_handler_is_cancelled_when_its_job_is_deleted(cluster: str, url:
         try:
             await asyncio.Event().wait()
         finally:
-            ended.append((job.payload, job.delete_reason))
+            finished.append((job.payload, job.delete_reason))
 
     async with Master(cluster, url=url) as master, worker:
         await master.add_job("one", id="one")
         await until(lambda: worker.jobs, "it is active")
         await master.delete_job("one")
-        await until(lambda: ended == [("one", "deleted")], "it was cancelled")
+        await until(lambda: finished == [("one", "deleted")], "it was cancelled")
         await until(lambda: not worker.jobs, "its slot is free")
         while (await master.stats()).deleting:
             await asyncio.sleep(0.005)
         await master.add_job("two")
         await until(lambda: worker.jobs, "the next is active")
         await worker.terminate()
-        assert ended[1:] == [("two", "terminated")]
+        assert finished[1:] == [("two", "terminated")]
         assert (await master.stats()).waiting == 1
 
 
@@ -267,7 +267,7 @@ async def test_a_worker_that_lost_its_redis_comes_back(cluster: str, url: str) -
             await master.add_job("active")
             await until(lambda: worker.jobs, "it is active")
             await master.obliterate()
-            await until(lambda: events.count("ready") == 2, "it is registered anew")
+            await until(lambda: events.count("ready") == 2, "it is registered again")
         assert events == ["ready", "delete lease_lost", "close LEASE_LOST", "ready", "close None"]
 
 

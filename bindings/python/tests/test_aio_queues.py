@@ -105,10 +105,8 @@ async def test_groups(cluster: str, url: str) -> None:
             seen[position] = outcome
         assert list(seen)[-1] == 0
         assert (seen[0], str(seen[1]), seen[2]) == (4, "3 is odd", 3)
-        assert {ended.position: ended.outcome async for ended in master.run_each(range(0, 4000, 2))} == {
-            n: n for n in range(2000)
-        }
-        assert [ended async for ended in master.run_each([])] == []
+        assert {one.position: one.outcome async for one in master.run_each(range(0, 4000, 2))} == {n: n for n in range(2000)}
+        assert [one async for one in master.run_each([])] == []
         with pytest.raises(libswarm.SwarmTimeout):
             async for _ in master.run_each([2], task="nobody's", timeout=0.05):
                 pass

@@ -86,7 +86,7 @@ def shared(url: str) -> Iterator[Master]:
 
 
 def refuses(call: Callable[..., object], *arguments: Any, **options: Any) -> None:
-    """The call raises a typed error that says something."""
+    """The call raises a typed error with a message."""
     with pytest.raises((SwarmInvalidArgument, SwarmTooLarge)) as caught:
         call(*arguments, **options)
     assert len(str(caught.value)) > 10
@@ -212,7 +212,7 @@ def calls(master: Any, worker: Any) -> list[tuple[str, Callable[[Any], Any], lis
 
 
 def test_arguments_of_threads(shared: Master, url: str) -> None:
-    # Started with a handler: more may be given.
+    # Started with a handler: more may be added.
     worker = Worker("arguments", url=url, tasks=["none"])
     worker.process({"none": print})
     with worker:
@@ -245,7 +245,7 @@ def test_arguments_of_loops(shared: Master, url: str) -> None:
                             answer = await asyncio.wait_for(answer, SOON)
                     except (SwarmInvalidArgument, SwarmTooLarge):
                         continue
-                    raise AssertionError(f"{name}: {value!r} gave {answer!r}")
+                    raise AssertionError(f"{name}: {value!r} returned {answer!r}")
             assert worker.health().healthy
 
     asyncio.run(main())
@@ -335,12 +335,12 @@ def test_arguments_of_supervisors() -> None:
 
 
 def test_arguments_of_jobs_and_messages(master: Master, cluster: str, url: str) -> None:
-    given: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    assigned: queue.SimpleQueue[Job] = queue.SimpleQueue()
     worker = Worker(cluster, url=url)
-    worker.on("add", given.put)
+    worker.on("add", assigned.put)
     with worker:
         id = master.add_job(result=True)
-        job = given.get(timeout=SOON)
+        job = assigned.get(timeout=SOON)
         refuses_each(lambda value: job.complete(value), ({1}, float("nan"), object(), "x" * (128 * 1024)))
         refuses_each(lambda value: job.progress(value), (b"a", {1}, "x" * 5000))
         refuses_each(lambda seconds: job.retry("busy", seconds), (*NO_SECONDS, None))

@@ -51,7 +51,7 @@ def test_the_exception_of_a_handler_decides_about_the_retry(master: Master, clus
         return "done"
 
     with worker:
-        # With an hour between attempts, only what the handler says can be in time.
+        # With an hour between attempts, only an attempt that the handler asks for can be in time.
         assert master.run("later", retries=1, backoff=3600, timeout=SOON) == "done"
         for payload, text in (("hopeless", "no such address"), ("busy", "still busy"), ("wordless", "PermanentFailure")):
             with pytest.raises(libswarm.SwarmJobFailed) as caught:
@@ -110,9 +110,9 @@ def test_each_timeout_has_its_error_and_emits_delete(master: Master, cluster: st
 
     @worker.process
     def handle(job: Job) -> None:
-        ended = threading.Event()
-        job.on("delete", ended.set)
-        assert ended.wait(SOON)
+        finished = threading.Event()
+        job.on("delete", finished.set)
+        assert finished.wait(SOON)
         reasons.append(job.delete_reason)
 
     with worker:
@@ -134,7 +134,7 @@ def test_handlers_of_tasks(master: Master, cluster: str, url: str) -> None:
         assert master.run(2, task="mail", timeout=SOON) == "mailed 2"
         plain, print = master.add_job(3, result=True), master.add_job(4, task="print", result=True)
         assert master.run(5, task="mail", timeout=SOON) == "mailed 5"
-        assert master.stats().waiting == 2, "nobody takes these"
+        assert master.stats().waiting == 2, "no worker takes these"
         with pytest.raises(libswarm.SwarmInvalidArgument):
             worker.set_tasks(["sing"])
 

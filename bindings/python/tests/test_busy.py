@@ -20,9 +20,9 @@ def hold_the_gil(seconds: float) -> None:
 
 
 def test_no_job_moves_while_the_gil_is_held_for_four_leases(master: Master, cluster: str, url: str) -> None:
-    given: list[Job] = []
+    assigned: list[Job] = []
     worker = Worker(cluster, url=url, lease=LEASE)
-    worker.on("add", given.append)
+    worker.on("add", assigned.append)
     lost: list[object] = []
     worker.on_close(lost.append)
     with worker, Worker(cluster, url=url, lease=LEASE, name="the other") as other:
@@ -30,12 +30,12 @@ def test_no_job_moves_while_the_gil_is_held_for_four_leases(master: Master, clus
         worker.ready()
         other.ready()
         ids = master.add_jobs(range(10), result=True)
-        wait_until(lambda: len(given) == 5 and len(other.jobs) == 5, SOON, "both hold their half")
+        wait_until(lambda: len(assigned) == 5 and len(other.jobs) == 5, SOON, "each has its half")
         hold_the_gil(4 * LEASE)
         stats = master.stats()
         assert (stats.active, stats.crashes, stats.members) == (10, 0, 3)
-        assert {job.id for job in given} < set(ids)
-        for job in given:
+        assert {job.id for job in assigned} < set(ids)
+        for job in assigned:
             job.complete(job.fence).wait(SOON)
             assert master.result(job.id, timeout=SOON) == job.fence
         assert not lost

@@ -17,7 +17,7 @@ from conftest import SOON, Script
 from libswarm import Candidate, Job, JobInfo, Master, NewJob, Worker, aio
 from test_aio import in_loop, until
 
-#: So long that no job is ever given by default.
+#: So long that no job is ever assigned by default.
 NEVER = 3600.0
 
 
@@ -92,7 +92,7 @@ def test_the_callback_chooses_among_workers_with_free_slots(master: Master, star
     assert ann.jobs.empty()
     job.complete().wait(SOON)
     assert bob.ids(1) == ["c"]
-    # Nobody chooses any more.
+    # The choice is over.
     master.stop_choosing()
     assert master.queues().chooser == ""
     assert ann.ids(1) == ["x"]
@@ -159,9 +159,7 @@ def test_an_error_of_the_callback_is_logged_and_the_job_waits(
     assert sorted(ann.ids(6)) == ["exits", "new", "number", "raises", "set", "stranger"]
 
 
-def test_a_str_that_cannot_be_an_incarnation_is_refused(
-    master: Master, start: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_str_that_cannot_be_an_incarnation_is_refused(master: Master, start: Any, caplog: pytest.LogCaptureFixture) -> None:
     ann = start(name="ann")
     with caplog.at_level(logging.ERROR, "libswarm"):
         master.choose(lambda job, workers: "\ud800" if job.id == "odd" else workers[0], within=NEVER)
@@ -303,7 +301,7 @@ def test_a_permission_lost_later_is_an_error_event(cluster: str) -> None:
             master.on("error", errors.put)
             master.choose(lambda job, workers: None, within=0.5)
             server.command("ACL", "SETUSER", "chooser", "-evalsha", "-eval")
-            # Nobody chooses, so it is given by default.
+            # No master chooses, so it is assigned by default.
             adder.add_job(id="a")
             assert ann.ids(1) == ["a"]
             assert type(errors.get(timeout=SOON)) is libswarm.SwarmPermissionDenied
@@ -328,7 +326,7 @@ def test_a_callback_chooses_on_after_redis_was_away(cluster: str) -> None:
         before = master.incarnation
         server.stop()
         server.start()
-        wait_until(lambda: master.incarnation != before and master.health().healthy, SOON, "it is back")
+        wait_until(lambda: master.incarnation != before and master.health().healthy, SOON, "it is registered again")
         wait_until(lambda: master.queues().chooser == master.incarnation, SOON, "it chooses again")
         master.add_job(id="a")
         assert ann.ids(1) == ["a"]
@@ -415,7 +413,7 @@ async def test_what_a_coroutine_raises_is_logged(cluster: str, url: str, caplog:
         with caplog.at_level(logging.ERROR, "libswarm"):
             await master.choose(choose, within=NEVER)
             await master.add_jobs([NewJob(id=id) for id in ("cancelled", "raises", "odd", "good")])
-            await until(lambda: set(worker.jobs) == {"good"}, "the good one is given")
+            await until(lambda: set(worker.jobs) == {"good"}, "the good one is assigned")
             await until(lambda: len({record.args for record in caplog.records}) == 3, "the others are logged")
 
 
@@ -477,10 +475,10 @@ async def test_a_coroutine_may_stop_or_replace_or_close(cluster: str, url: str) 
 
         await master.choose(replaces, within=NEVER)
         await master.add_job(id="a")
-        await until(lambda: set(worker.jobs) == {"a"}, "nobody chooses")
+        await until(lambda: set(worker.jobs) == {"a"}, "no master chooses")
         await master.choose(closes, within=NEVER)
         await master.add_job(id="b")
-        await until(lambda: set(worker.jobs) == {"a", "b"}, "nobody chooses")
+        await until(lambda: set(worker.jobs) == {"a", "b"}, "no master chooses")
         await until(lambda: done == ["replaced", "closed"], "both have returned")
 
 
@@ -498,5 +496,5 @@ async def test_a_cancelled_start_leaves_no_chooser(cluster: str) -> None:
                 await asyncio.wait_for(master.choose(first, within=NEVER), 0.2)
             server.resume()
             await master.add_job(id="a")
-            await until(lambda: set(worker.jobs) == {"a"}, "nobody chooses")
+            await until(lambda: set(worker.jobs) == {"a"}, "no master chooses")
             assert (await master.queues()).chooser == ""

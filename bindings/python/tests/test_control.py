@@ -21,7 +21,7 @@ def is_shown(master: Master, worker: Worker, right: Callable[[MemberInfo], bool]
     return any(right(member) for member in master.members() if member.incarnation == worker.incarnation)
 
 
-class Holding:
+class Running:
     """A handler whose jobs run until they must stop."""
 
     def __init__(self, worker: Worker, threads: int | None = None) -> None:
@@ -34,7 +34,7 @@ class Holding:
         gate.wait(SOON)
 
     def open(self) -> None:
-        """Ends the jobs that run."""
+        """Lets the active jobs finish."""
         gates, self.gates = self.gates, []
         for gate in gates:
             gate.set()
@@ -42,7 +42,7 @@ class Holding:
 
 def test_a_paused_worker_keeps_its_jobs_and_is_assigned_no_others(master: Master, cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url, slots=3)
-    running = Holding(worker)
+    running = Running(worker)
     with worker:
         master.add_job(1)
         wait_until(lambda: len(running.gates) == 1, SOON, "a job runs")
@@ -61,7 +61,7 @@ def test_a_paused_worker_keeps_its_jobs_and_is_assigned_no_others(master: Master
 
 def test_the_threads_of_a_handler_follow_the_slots(master: Master, cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url)
-    running = Holding(worker)
+    running = Running(worker)
     with worker:
         master.add_jobs(range(60))
         wait_until(lambda: len(running.gates) == 10, SOON, "as many run as by default")
@@ -79,7 +79,7 @@ def test_the_threads_of_a_handler_follow_the_slots(master: Master, cluster: str,
                 worker.set_slots(slots)  # type: ignore[arg-type]
         master.pause_worker(worker.incarnation)
         running.open()
-        wait_until(lambda: master.stats().active == 0, SOON, "all have ended")
+        wait_until(lambda: master.stats().active == 0, SOON, "all have finished")
 
 
 def test_a_worker_can_be_paused_and_have_its_slots_set_before_it_starts(master: Master, cluster: str, url: str) -> None:
@@ -89,7 +89,7 @@ def test_a_worker_can_be_paused_and_have_its_slots_set_before_it_starts(master: 
     worker.set_slots(3)
     worker.pause()
     assert worker.paused
-    running = Holding(worker)
+    running = Running(worker)
     with worker:
         wait_until(lambda: is_shown(master, worker, lambda own: own.paused and own.slots == 3), SOON, "it is shown")
         with pytest.raises(libswarm.SwarmInvalidArgument, match="guarantees 2 slots"):
@@ -99,7 +99,7 @@ def test_a_worker_can_be_paused_and_have_its_slots_set_before_it_starts(master: 
         wait_until(lambda: len(running.gates) == 1, SOON, "the job of its one slot for other priorities runs")
         worker.pause()
         running.open()
-        wait_until(lambda: master.stats().active == 0, SOON, "it has ended")
+        wait_until(lambda: master.stats().active == 0, SOON, "it has finished")
     with pytest.raises(libswarm.SwarmClosed):
         worker.pause()
 

@@ -1,4 +1,4 @@
-"""The examples of the package do what they say."""
+"""The examples of the package run and print what they should."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def start(name: str, url: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, EXAMPLES / name, url], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def ends(process: subprocess.Popen[str]) -> str:
-    """The rest of the output of an example that ends well."""
+def output_of(process: subprocess.Popen[str]) -> str:
+    """The rest of the output of an example that exits with 0."""
     output, _ = process.communicate(timeout=3 * SOON)
     assert process.returncode == 0, output
     return output
@@ -27,11 +27,11 @@ def ends(process: subprocess.Popen[str]) -> str:
 
 def test_master_and_worker(url: str) -> None:
     worker = start("worker.py", url)
-    output = ends(start("master.py", url))
+    output = output_of(start("master.py", url))
     assert "added 100 jobs" in output
     assert "2 * 21 = 42" in output
     worker.send_signal(signal.SIGTERM)
-    assert "ended in good order" in ends(worker)
+    assert "ended in good order" in output_of(worker)
 
 
 def test_active(url: str) -> None:
@@ -43,9 +43,9 @@ def test_active(url: str) -> None:
         master.delete_job("camera-1")
         assert worker.stdout.readline() == "stop camera 1: deleted\n"
     worker.send_signal(signal.SIGINT)
-    ends(worker)
+    output_of(worker)
 
 
 def test_asyncio(url: str) -> None:
-    output = ends(start("asyncio_both.py", url))
+    output = output_of(start("asyncio_both.py", url))
     assert output == "the sum of 1,000 squares is 332833500\n1000 jobs completed\n"

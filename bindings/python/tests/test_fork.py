@@ -42,13 +42,13 @@ def test_objects_of_the_parent_are_refused_and_new_ones_work(script: Script) -> 
         + """
 master = Master(cluster, url=url)
 worker = Worker(cluster, url=url)
-given = threading.Event()
+assigned = threading.Event()
 jobs = []
-worker.on("add", lambda job: (jobs.append(job), given.set()))
+worker.on("add", lambda job: (jobs.append(job), assigned.set()))
 worker.start()
 call = master._native.add("active", {})
 call.wait()
-assert given.wait(10)
+assert assigned.wait(10)
 
 def child():
     for refuse in (

@@ -1,4 +1,4 @@
-"""Groups of jobs, and looking into a cluster."""
+"""Groups of jobs, and inspection of a cluster."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_groups_are_deleted_with_their_master_unless_they_are_kept(master: Maste
     for outcomes in (given_up, kept):
         with pytest.raises(libswarm.SwarmClosed):
             next(outcomes)
-    wait_until(lambda: master.stats().waiting == 2, SOON, "one is given up")
+    wait_until(lambda: master.stats().waiting == 2, SOON, "one is deleted")
     assert [job.payload for job in master.jobs("waiting").jobs] == ["kept", "kept"]
 
 

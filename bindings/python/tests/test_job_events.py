@@ -55,17 +55,17 @@ def test_a_follower_gets_the_transitions_and_continues_where_it_was(master: Mast
 def test_an_iterator_ends_with_close_and_with_its_master(cluster: str, url: str) -> None:
     with Master(cluster, url=url) as master:
         events = master.events()
-        ended = threading.Event()
+        finished = threading.Event()
 
         def follow() -> None:
             for _ in events:
                 pass
-            ended.set()
+            finished.set()
 
         thread = threading.Thread(target=follow)
         thread.start()
         events.close()
-        assert ended.wait(SOON)
+        assert finished.wait(SOON)
         thread.join()
         events.close()
         assert list(events) == []

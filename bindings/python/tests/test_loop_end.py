@@ -17,8 +17,8 @@ from conftest import SOON
 from libswarm import Job, Master, aio
 
 
-def abandon(cluster: str, url: str, end: Callable[[asyncio.AbstractEventLoop], object], hold: bool) -> weakref.ref[Any]:
-    """Has a worker work in a loop that is then ended; answers a weak reference to it."""
+def abandon(cluster: str, url: str, end: Callable[[asyncio.AbstractEventLoop], object], at_work: bool) -> weakref.ref[Any]:
+    """Runs a worker in a loop that is then ended. A weak reference to the worker."""
     loop = asyncio.new_event_loop()
 
     async def main() -> weakref.ref[Any]:
@@ -33,7 +33,7 @@ def abandon(cluster: str, url: str, end: Callable[[asyncio.AbstractEventLoop], o
 
         await worker.start()
         await worker.ready()
-        if hold:
+        if at_work:
             await begun.wait()
         return weakref.ref(worker)
 
@@ -70,20 +70,20 @@ def cancelled(loop: asyncio.AbstractEventLoop) -> None:
     loop.close()
 
 
-@pytest.mark.parametrize("hold", [False, True], ids=["idle", "at work"])
+@pytest.mark.parametrize("at_work", [False, True], ids=["idle", "at work"])
 @pytest.mark.parametrize("end", [closed, elsewhere, cancelled, dropped])
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_worker_leaves_when_its_loop_has_ended(
-    end: Callable[[asyncio.AbstractEventLoop], object], hold: bool, master: Master, cluster: str, url: str
+    end: Callable[[asyncio.AbstractEventLoop], object], at_work: bool, master: Master, cluster: str, url: str
 ) -> None:
-    if hold:
+    if at_work:
         master.add_job("active", id="active")
-    worker = abandon(cluster, url, end, hold)
+    worker = abandon(cluster, url, end, at_work)
     if end is dropped:
         gc.collect()
     # Long before its lease ends.
     wait_until(lambda: master.stats().members == 1, SOON, "the worker has left")
-    if hold:
+    if at_work:
         job = master.job("active")
         assert job is not None
         assert (job.state, job.attempt) == ("waiting", 1)

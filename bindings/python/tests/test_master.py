@@ -177,7 +177,7 @@ def test_listeners_receive_the_registration_and_the_end(cluster: str, url: str) 
 
 def test_no_server_is_an_error_of_the_call_and_an_event(cluster: str) -> None:
     with socket.socket() as listener:
-        # Bound, not listening: nobody else can take the port meanwhile, and connections are refused.
+        # Bound, not listening: no other process can take the port meanwhile, and connections are refused.
         listener.bind(("127.0.0.1", 0))
         errors: list[libswarm.SwarmError] = []
         master = Master(cluster, host="127.0.0.1", port=listener.getsockname()[1], timeout=0.3)

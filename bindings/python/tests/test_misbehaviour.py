@@ -68,7 +68,7 @@ class Nameless(Exception, metaclass=Renamed):
     """An exception without a readable name."""
 
 
-#: What a handler raises, and what the error of its job says.
+#: What a handler raises, and the error of its job.
 RAISED: list[tuple[Callable[[], BaseException], str]] = [
     (Mute, "Mute"),
     (Odd, "Odd"),
@@ -175,7 +175,7 @@ async def test_a_handler_that_cancels_itself_is_a_failed_attempt(cluster: str, u
 
 @in_loop
 async def test_an_interrupt_in_a_handler_charges_its_attempt(cluster: str, url: str) -> None:
-    """What ends the program must not be given to the next worker uncharged."""
+    """What ends the program must not be assigned to the next worker without counting a crash."""
     async with aio.Master(cluster, url=url) as master:
         await master.add_job(1, id="deadly", retries=1)
         for attempt in (1, 2):
@@ -205,9 +205,9 @@ asyncio.run(main())
 
 
 def test_a_job_may_be_failed_with_anything(master: Master, cluster: str, url: str) -> None:
-    given: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    assigned: queue.SimpleQueue[Job] = queue.SimpleQueue()
     worker = Worker(cluster, url=url)
-    worker.on("add", given.put)
+    worker.on("add", assigned.put)
     with worker:
         for message in (
             Mute(),
@@ -222,7 +222,7 @@ def test_a_job_may_be_failed_with_anything(master: Master, cluster: str, url: st
         ):
             for end in ("fail", "fail_permanently", "retry"):
                 id = master.add_job(result=True)
-                job = given.get(timeout=SOON)
+                job = assigned.get(timeout=SOON)
                 getattr(job, end)(message, *[0.0] * (end == "retry")).wait(SOON)
                 with pytest.raises(libswarm.SwarmJobFailed):
                     master.result(id, timeout=SOON)

@@ -39,7 +39,7 @@ def listen(worker: Any, outcomes: list[Outcome]) -> None:
 
 
 def check(outcomes: list[Outcome]) -> None:
-    """As the jobs good, bad (with a retry) and hopeless say."""
+    """The jobs good, bad (with a retry) and hopeless have the outcome of their name."""
     by_kind = {kind: [one for one in outcomes if one[0] == kind] for kind in ("completed", "retrying", "failed")}
     assert by_kind["completed"] == [("completed", "good", {"n": 1})]
     ((_, id, error, delay),) = by_kind["retrying"]
@@ -104,36 +104,36 @@ async def test_loops_receive_what_redis_has_accepted(cluster: str, url: str) -> 
 
 def test_a_finish_that_redis_refuses_is_no_outcome(master: Master, cluster: str, url: str) -> None:
     outcomes: list[Outcome] = []
-    given: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    assigned: queue.SimpleQueue[Job] = queue.SimpleQueue()
     worker = Worker(cluster, url=url)
-    worker.on("add", given.put)
+    worker.on("add", assigned.put)
     with worker:
-        # Given while the worker runs.
+        # Added while the worker runs.
         listen(worker, outcomes)
         master.add_job(id="gone")
-        job = given.get(timeout=SOON)
+        job = assigned.get(timeout=SOON)
         master.delete_job("gone")
         wait_until(lambda: job.cancelled, SOON, "it is gone")
         with pytest.raises(libswarm.SwarmError):
             job.complete("late").wait(SOON)
         master.add_job(id="kept")
-        job = given.get(timeout=SOON)
+        job = assigned.get(timeout=SOON)
         job.complete("in time").wait(SOON)
         wait_until(lambda: outcomes, SOON, "the outcome is reported")
     assert outcomes == [("completed", "kept", "in time")]
 
 
 def test_a_job_failed_with_an_exception_keeps_its_traceback(master: Master, cluster: str, url: str) -> None:
-    given: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    assigned: queue.SimpleQueue[Job] = queue.SimpleQueue()
     worker = Worker(cluster, url=url)
-    worker.on("add", given.put)
+    worker.on("add", assigned.put)
     with worker:
         for own in (None, "my own trace"):
             id = master.add_job()
             try:
                 raise KeyError("missing")
             except KeyError as error:
-                given.get(timeout=SOON).fail(error, own).wait(SOON)
+                assigned.get(timeout=SOON).fail(error, own).wait(SOON)
             job = master.job(id)
             assert job is not None
             assert job.error == "'missing'"
@@ -376,7 +376,7 @@ async def test_jobs_that_finish_within_the_grace_count_in_loops(cluster: str, ur
         await begun.wait()
         await worker.terminate(grace=0.5)
         assert await master.result(ids[0], timeout=SOON) == "late, but in time"
-        # Given back, uncharged.
+        # Requeued without counting a crash.
         assert cancelled == [ids[1]]
         job = await master.job(ids[1])
         assert job is not None
@@ -448,15 +448,15 @@ def test_ten_handlers_run_at_once_by_default(api: Any, master: Master, cluster: 
 
 
 def test_a_call_that_is_not_waited_for_is_logged_if_it_fails(cluster: str, caplog: pytest.LogCaptureFixture) -> None:
-    given: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    assigned: queue.SimpleQueue[Job] = queue.SimpleQueue()
     with Redis() as server:
         worker = Worker(cluster, url=server.url, timeout=0.3)
-        worker.on("add", given.put)
+        worker.on("add", assigned.put)
         worker.start()
         with Master(cluster, url=server.url) as master:
             master.add_job()
-            job = given.get(timeout=SOON)
-            # What says only that the job has gone its way is expected.
+            job = assigned.get(timeout=SOON)
+            # Errors that report only that the job is no longer its own are expected.
             job.complete().wait(SOON)
             job.complete()
         server.stop()

@@ -26,7 +26,7 @@ Event = TypeVar("Event")
 Programs = Callable[..., "subprocess.Popen[str]"]
 
 QUICK: dict[str, Any] = {"grace": 0.3, "backoff_delay": 0.01, "backoff_max": 0.04, "forward": False, "lines": True}
-#: A process that says when it is ready, if it is asked to.
+#: A process that reports when it is ready, if it is asked to.
 PYTHON_READY = "import libswarm, time; assert libswarm.ready(); time.sleep(100)"
 #: Ends with its file written, if it has its grace.
 GRACEFUL = "trap 'echo ended >{}; exit 0' TERM; echo up; while :; do sleep 0.02; done"
@@ -420,7 +420,7 @@ def test_a_program_that_is_killed_leaves_no_process(program: Programs) -> None:
     """)
     pids = [int(pid) for pid in line(process).split()]
     process.kill()
-    wait_until(lambda: not any(runs(pid) for pid in pids), SOON, "nobody left")
+    wait_until(lambda: not any(runs(pid) for pid in pids), SOON, "no process is left")
 
 
 SIGNALS = """

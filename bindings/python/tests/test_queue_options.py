@@ -93,7 +93,7 @@ def test_jobs_of_a_resource_run_one_at_a_time_and_attached_ones_once(master: Mas
         wait_until(lambda: len(worker.jobs) == 2, SOON, "the first of each is active")
         assert master.stats().blocked == 2
         assert taken(worker, 3) == ["a", "c", "b"]
-        wait_until(lambda: master.stats().completed == 4, SOON, "the attached one ended as its first")
+        wait_until(lambda: master.stats().completed == 4, SOON, "the attached one has finished with its first")
 
 
 def test_groups_of_waiting_jobs_take_turns(master: Master, cluster: str, url: str) -> None:
@@ -126,7 +126,7 @@ def test_less_durable_than_asked_is_an_error(master: Master, durability: Any) ->
 def test_ephemeral_jobs_go_with_their_master(master: Master, cluster: str, url: str) -> None:
     with Master(cluster, url=url) as leaving:
         leaving.add_jobs([NewJob("ephemeral", ephemeral=True), "kept"])
-    wait_until(lambda: master.stats().waiting == 1, SOON, "one is given up")
+    wait_until(lambda: master.stats().waiting == 1, SOON, "one is deleted")
 
 
 def test_priority_slots_are_kept_free(master: Master, cluster: str, url: str) -> None:

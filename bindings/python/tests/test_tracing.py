@@ -220,11 +220,11 @@ def test_without_an_active_span_nothing_is_written(master: Master, cluster: str,
 
 
 def test_a_context_of_the_program_is_kept(master: Master, spans: Spans) -> None:
-    given = {"traceparent": f"00-{1:032x}-{2:016x}-01"}
+    headers = {"traceparent": f"00-{1:032x}-{2:016x}-01"}
     with request():
-        id = master.add_job(headers=given)
+        id = master.add_job(headers=headers)
         mixed = master.add_job(headers={"tenant": "a"})
-        many = master.add_jobs([NewJob(headers=given), NewJob(headers={"tenant": "b"}), "plain"])
+        many = master.add_jobs([NewJob(headers=headers), NewJob(headers={"tenant": "b"}), "plain"])
     assert header(master, id) == header(master, many[0]) == (1, 2)
     info = master.job(mixed)
     assert info is not None

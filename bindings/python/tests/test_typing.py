@@ -30,8 +30,8 @@ assert_type(master.stats(), Stats)
 assert_type(master.stats().waiting, int)
 master.add_job(1, priority=1, backoff={"type": "exponential", "delay": 1}, timeouts={"run": 5.0}, headers={"a": "b"})
 master.add_jobs([1, NewJob(2, task="t", delay=0.5)], retries=3)
-for ended in master.run_each([1], keep=True):
-    assert_type(ended, JobOutcome)
+for outcome in master.run_each([1], keep=True):
+    assert_type(outcome, JobOutcome)
 if (info := master.job("x")) is not None:
     assert_type(info, JobInfo)
 assert_type(master.jobs("failed", limit=10).next, str | None)

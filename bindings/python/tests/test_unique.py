@@ -36,10 +36,10 @@ def test_an_add_is_dropped_while_another_job_has_the_key(master: Master, cluster
     with Worker(cluster, url=url) as worker:
         jobs = iter(worker)
         active = next(jobs)
-        ended = threading.Thread(target=lambda: wait_until(lambda: existed, SOON, "it existed") and active.complete(10))
-        ended.start()
+        finishing = threading.Thread(target=lambda: wait_until(lambda: existed, SOON, "it existed") and active.complete(10))
+        finishing.start()
         assert master.run(6, unique="k", id="own", on_existed=existed.append, timeout=SOON) == 10
-        ended.join()
+        finishing.join()
         assert existed == [first.id]
         assert not master.add(7, unique="k").existed
 

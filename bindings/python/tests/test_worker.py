@@ -43,28 +43,28 @@ def test_add_and_delete_have_the_same_job(master: Master, cluster: str, url: str
 
 
 def test_complete_and_fail_from_any_thread(master: Master, cluster: str, url: str) -> None:
-    given: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    assigned: queue.SimpleQueue[Job] = queue.SimpleQueue()
     worker = Worker(cluster, url=url)
-    worker.on("add", given.put)
+    worker.on("add", assigned.put)
     with worker:
         id = master.add_job(result=True)
-        call = given.get(timeout=SOON).complete({"sum": 3})
+        call = assigned.get(timeout=SOON).complete({"sum": 3})
         call.wait(timeout=SOON)
         call.wait(timeout=SOON)
         assert master.result(id, timeout=SOON) == {"sum": 3}
         id = master.add_job(result=True)
-        given.get(timeout=SOON).fail("no luck").wait(SOON)
+        assigned.get(timeout=SOON).fail("no luck").wait(SOON)
         with pytest.raises(libswarm.SwarmJobFailed, match="no luck"):
             master.result(id, timeout=SOON)
 
 
 def test_a_second_finish_is_stale(master: Master, cluster: str, url: str) -> None:
-    given: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    assigned: queue.SimpleQueue[Job] = queue.SimpleQueue()
     worker = Worker(cluster, url=url)
-    worker.on("add", given.put)
+    worker.on("add", assigned.put)
     with worker:
         master.add_job()
-        job = given.get(timeout=SOON)
+        job = assigned.get(timeout=SOON)
         job.complete().wait(SOON)
         with pytest.raises(libswarm.SwarmStaleFence):
             job.complete().wait(SOON)
@@ -117,7 +117,7 @@ def test_a_handler_without_slots_takes_only_what_its_threads_can_do(master: Mast
 
 
 def test_a_handler_sees_that_its_job_was_deleted(master: Master, cluster: str, url: str) -> None:
-    begun, ended = threading.Event(), threading.Event()
+    begun, finished = threading.Event(), threading.Event()
     worker = Worker(cluster, url=url, slots=1)
 
     @worker.process
@@ -125,13 +125,13 @@ def test_a_handler_sees_that_its_job_was_deleted(master: Master, cluster: str, u
         begun.set()
         while not job.cancelled:
             time.sleep(0.001)
-        ended.set()
+        finished.set()
 
     with worker:
         id = master.add_job()
         assert begun.wait(SOON)
         master.delete_job(id)
-        assert ended.wait(SOON)
+        assert finished.wait(SOON)
         wait_until(lambda: master.stats().deleting == 0, SOON, "the slot is free")
 
 
@@ -297,10 +297,10 @@ def test_drain_finishes_begun_jobs_and_requeues_the_rest(master: Master, cluster
     with worker:
         master.add_jobs(range(5))
         assert begun.wait(SOON)
-        wait_until(lambda: len(worker.jobs) == 5, SOON, "all are given")
+        wait_until(lambda: len(worker.jobs) == 5, SOON, "all are assigned")
         draining = threading.Thread(target=worker.drain)
         draining.start()
-        wait_until(lambda: master.stats().waiting == 4, SOON, "four are given back")
+        wait_until(lambda: master.stats().waiting == 4, SOON, "four are requeued")
         go.set()
         draining.join(SOON)
         assert not draining.is_alive()
@@ -312,7 +312,7 @@ def test_drain_requeues_the_rest_of_a_batch_that_is_being_emitted(master: Master
     worker = Worker(cluster, url=url, slots=10)
 
     @worker.on_add
-    def look(job: Job) -> None:
+    def record(job: Job) -> None:
         if job.payload == 1:
             second.set()
             known.wait(SOON)
@@ -328,14 +328,14 @@ def test_drain_requeues_the_rest_of_a_batch_that_is_being_emitted(master: Master
         master.add_jobs(range(5))
         # In one batch.
         master.resume()
-        # Before that the first would be given back, too.
+        # Before that the first would be requeued, too.
         assert second.wait(SOON)
         assert begun.wait(SOON)
         draining = threading.Thread(target=worker.drain)
         draining.start()
         wait_until(lambda: not any(member.free for member in master.members()), SOON, "Redis knows of the drain")
         known.set()
-        wait_until(lambda: master.stats().waiting == 4, SOON, "four are given back")
+        wait_until(lambda: master.stats().waiting == 4, SOON, "four are requeued")
         go.set()
         draining.join(SOON)
         assert not draining.is_alive()
@@ -408,8 +408,8 @@ def test_jobs_move_to_another_worker_when_theirs_is_dropped(master: Master, clus
     with Worker(cluster, url=url) as first:
         first.on_add(lambda job: None)
         master.add_job("moves")
-        wait_until(lambda: first.jobs, SOON, "the first holds it")
+        wait_until(lambda: first.jobs, SOON, "the first has it")
         with Worker(cluster, url=url) as second:
             second.on_add(lambda job: None)
             first.terminate()
-            wait_until(lambda: second.jobs, SOON, "the second holds it")
+            wait_until(lambda: second.jobs, SOON, "the second has it")

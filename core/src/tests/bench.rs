@@ -12,7 +12,7 @@ use crate::store::codec::record::write_record;
 use crate::store::envelope::Envelopes;
 use crate::store::{AddCall, AddReply, Store, SyncCall, SyncReply};
 
-pub(super) const NOBODY: &str = "00000000000000000000";
+pub(super) const UNKNOWN: &str = "00000000000000000000";
 
 pub(super) struct Bench {
     pub(super) redis: Redis,
@@ -65,8 +65,8 @@ impl Bench {
         let AddReply::Done { .. } = self.store.add(&batch.call).await.unwrap() else { panic!("unknown member") };
     }
 
-    /// Ends a job as failed.
-    pub(super) async fn end_failed(&self, member: &str, number: u64, job: &(String, u64)) {
+    /// Finishes a job as failed.
+    pub(super) async fn fail(&self, member: &str, number: u64, job: &(String, u64)) {
         let mut packed = Vec::new();
         write_array(&mut packed, 4);
         write_array(&mut packed, 1);
@@ -78,29 +78,29 @@ impl Bench {
         ["f", "failed", "why"].iter().for_each(|word| write_string(&mut packed, word.as_bytes()));
         write_array(&mut packed, 0);
         let call = SyncCall { number, ended: packed, ..SyncCall::default() };
-        given(self.store.sync(member, &call).await.unwrap());
+        done(self.store.sync(member, &call).await.unwrap());
     }
 
-    /// A round that says nothing; whether a job has failed.
+    /// An empty round. Whether a job has failed.
     pub(super) async fn sync_failed(&self) -> bool {
-        given(self.sync("w", 0, "", &[]).await);
+        done(self.sync("w", 0, "", &[]).await);
         self.store.stats().await.unwrap().failed > 0
     }
 
-    /// Ends jobs (`kind` c, r, s; id; fence) and asks for `credit` more.
-    pub(super) async fn sync(&self, member: &str, number: u64, credit: &str, ended: &[(char, &str, u64)]) -> SyncReply {
+    /// Finishes jobs (`kind` c: completed, r: released, s: stopped; id; fence) and asks for `credit` more.
+    pub(super) async fn sync(&self, member: &str, number: u64, credit: &str, finished: &[(char, &str, u64)]) -> SyncReply {
         let mut packed = Vec::new();
-        if !ended.is_empty() {
-            let mut ended = ended.to_vec();
-            ended.sort_by_key(|(kind, _, _)| *kind != 'c');
-            let detailed = ended.iter().filter(|(kind, _, _)| *kind != 'c').count();
+        if !finished.is_empty() {
+            let mut finished = finished.to_vec();
+            finished.sort_by_key(|(kind, _, _)| *kind != 'c');
+            let detailed = finished.iter().filter(|(kind, _, _)| *kind != 'c').count();
             write_array(&mut packed, 4);
-            write_array(&mut packed, ended.len());
-            ended.iter().for_each(|(_, id, _)| write_string(&mut packed, id.as_bytes()));
-            write_array(&mut packed, ended.len());
-            ended.iter().for_each(|(_, _, fence)| write_string(&mut packed, format!("{fence}:{member}").as_bytes()));
+            write_array(&mut packed, finished.len());
+            finished.iter().for_each(|(_, id, _)| write_string(&mut packed, id.as_bytes()));
+            write_array(&mut packed, finished.len());
+            finished.iter().for_each(|(_, _, fence)| write_string(&mut packed, format!("{fence}:{member}").as_bytes()));
             write_array(&mut packed, detailed);
-            for (kind, _, _) in &ended[ended.len() - detailed..] {
+            for (kind, _, _) in &finished[finished.len() - detailed..] {
                 write_array(&mut packed, 1);
                 write_string(&mut packed, kind.to_string().as_bytes());
             }
@@ -110,9 +110,9 @@ impl Bench {
         self.store.sync(member, &call).await.unwrap()
     }
 
-    /// The jobs a round was given: id and fence.
+    /// Asks for `credit` jobs. The assigned ones: id and fence.
     pub(super) async fn take(&self, member: &str, number: u64, credit: u32) -> Vec<(String, u64)> {
-        given(self.sync(member, number, &credit.to_string(), &[]).await).0
+        done(self.sync(member, number, &credit.to_string(), &[]).await).0
     }
 
     pub(super) fn ask<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
@@ -143,7 +143,8 @@ pub(super) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     }
 }
 
-pub(super) fn given(reply: SyncReply) -> (Vec<(String, u64)>, Vec<usize>, Vec<usize>) {
+/// The jobs (id and fence), the positions of stale and of deleted ones, of a round that was carried out.
+pub(super) fn done(reply: SyncReply) -> (Vec<(String, u64)>, Vec<usize>, Vec<usize>) {
     match reply {
         SyncReply::Done { jobs, stale, deleted, .. } => {
             (jobs.into_iter().map(|job| job.unwrap()).map(|job| (job.id, job.fence)).collect(), stale, deleted)
@@ -160,12 +161,12 @@ pub(super) fn existed(reply: AddReply) -> Vec<usize> {
     }
 }
 
-/// Sweeps until nothing is left to look for, and answers the ids that wait or are active.
+/// Runs a whole sweep. The ids of the jobs that wait or are active.
 pub(super) async fn swept(b: &Bench, member: &str) -> Vec<String> {
     let _: u64 = b.ask(&["HSET", "{t}:meta", "sweep", "j0"]);
     let _: u64 = b.ask(&["ZADD", "{t}:due", "1", "S:"]);
     until("the sweep is over", async || {
-        given(b.sync(member, 0, "", &[]).await);
+        done(b.sync(member, 0, "", &[]).await);
         b.ask::<Option<f64>>(&["ZSCORE", "{t}:due", "S:"]).is_none()
     })
     .await;

@@ -1,5 +1,5 @@
 //! How long the longest call of each script takes with very many jobs of one kind. Printed; a bound far above what is right is asserted, because
-//! a script that searches what it should look up takes seconds.
+//! a script that searches what it should find by key takes seconds.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;

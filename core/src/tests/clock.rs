@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bench::{Bench, bench, given, until};
+use super::bench::{Bench, bench, done, until};
 use crate::model::job_options::NewJob;
 use crate::store::SyncReply;
 use crate::store::codec::inspect;
@@ -27,7 +27,7 @@ async fn after_a_step_of_the_clock_nothing_is_early_and_nothing_stalls() {
         b.join("v", &[]).await;
         step(&b, hours).await;
         let before: i64 = b.ask(&["HGET", "{t}:meta", "now"]);
-        let alive = given(b.sync("w", 0, "", &[]).await);
+        let alive = done(b.sync("w", 0, "", &[]).await);
         assert_eq!(alive.0.len(), 0);
         let now: i64 = b.ask(&["HGET", "{t}:meta", "now"]);
         assert!(now >= before, "{hours} h: it never goes back");
@@ -54,7 +54,7 @@ async fn reported_times_are_times_of_day() {
     let b = bench();
     b.join("w", &[]).await;
     step(&b, -24).await;
-    given(b.sync("w", 0, "", &[]).await);
+    done(b.sync("w", 0, "", &[]).await);
     let started = std::time::SystemTime::now();
     b.add_one("w", 1, NewJob::bytes("").id("late").delay(Duration::from_secs(60))).await;
     b.add_one("w", 2, NewJob::bytes("").id("1")).await;
@@ -70,7 +70,7 @@ async fn reported_times_are_times_of_day() {
         inspect::job(&b.store.inspect(&["job", "1"]).await.unwrap(), Envelopes::NONE).unwrap().unwrap().assigned_at.unwrap(),
         "assigned",
     );
-    let _ = b.end_failed("w", 2, &jobs[0]).await;
+    let _ = b.fail("w", 2, &jobs[0]).await;
     near(
         inspect::job(&b.store.inspect(&["job", "1"]).await.unwrap(), Envelopes::NONE)
             .unwrap()
@@ -128,7 +128,7 @@ async fn invalid_values_of_the_clock_and_of_fences_stop_no_job() {
             // A fence that it accepts counts from then on.
             assert!(jobs[0].1 > last, "{id}: {} is not above {last}", jobs[0].1);
             last = jobs[0].1;
-            let (_, stale, _) = given(b.sync("w", 2 * number + 1, "-", &[('c', &id, jobs[0].1)]).await);
+            let (_, stale, _) = done(b.sync("w", 2 * number + 1, "-", &[('c', &id, jobs[0].1)]).await);
             assert_eq!(stale, [0; 0], "{id}");
             let SyncReply::Done { next, .. } = b.sync("w", 0, "", &[]).await else { panic!("known") };
             assert!(next <= Duration::from_secs(60), "{id}: {next:?}");

@@ -1,13 +1,13 @@
 //! Damaged records, members and keys do no harm beyond themselves.
 
-use super::bench::{bench, given, swept};
+use super::bench::{bench, done, swept};
 use crate::model::job_options::NewJob;
 use crate::store::envelope::Envelopes;
 use crate::store::{SyncCall, SyncReply, keys};
 
 #[tokio::test]
 async fn damaged_records_harm_no_other_job() {
-    // Of a resource that ends early, of extras that do, of extras out of bounds, of nothing at all.
+    // A resource that is cut, extras that are cut, extras out of bounds, an empty record.
     let damaged: [&[u8]; 6] = [&[64, 9, 9, b'x'], &[24, 0, 0, 200], b"\x18\x00\x00\x05\x81\xa1n\xcd\xff", b"", &[255], &[4]];
     for (task, record) in damaged.iter().flat_map(|record| [("", record), ("a", record)]) {
         let b = bench();
@@ -24,9 +24,9 @@ async fn damaged_records_harm_no_other_job() {
         let SyncReply::Done { jobs, .. } = b.store.sync("v", &call).await.unwrap() else { panic!("known") };
         assert_eq!(jobs.len(), 300, "{record:?} {task}");
         assert_eq!(jobs.iter().filter(|job| job.is_err()).count(), 1, "{record:?}");
-        // Its end: nothing that was in the record is in the way.
+        // It can be finished, whatever was in the record.
         let job = jobs.iter().find_map(|job| job.as_ref().err()).unwrap();
-        b.end_failed("v", 2, &("150".into(), job.fence)).await;
+        b.fail("v", 2, &("150".into(), job.fence)).await;
         assert_eq!(b.store.stats().await.unwrap().failed, 1);
     }
 }
@@ -55,8 +55,8 @@ async fn a_damaged_dead_member_does_not_stop_the_recovery_of_others() {
         let _: redis::Value = b.ask(damage);
         b.expire("d");
         b.expire("e");
-        given(b.sync("w", 0, "", &[]).await);
-        given(b.sync("w", 0, "", &[]).await);
+        done(b.sync("w", 0, "", &[]).await);
+        done(b.sync("w", 0, "", &[]).await);
         assert_eq!(b.ask::<Vec<String>>(&["SMEMBERS", "{t}:members"]), ["w"], "{damage:?}");
         let mut ids = swept(&b, "w").await;
         ids.sort();
@@ -68,7 +68,7 @@ async fn a_damaged_dead_member_does_not_stop_the_recovery_of_others() {
 
 #[tokio::test]
 async fn a_key_of_a_wrong_type_is_an_error_once() {
-    // All keys but `meta`, which says what the others are.
+    // All keys but `meta`, which names the others.
     let fixed = keys::FIXED.iter().skip(1).chain(&keys::RARE).map(|part| (*part).to_owned());
     let of_member = keys::OF_MEMBER.iter().map(|part| format!("{part}:w"));
     let named =
@@ -129,7 +129,7 @@ async fn a_key_of_a_wrong_type_is_an_error_once() {
         errors.retain(|turn| *turn > 3);
         assert_eq!(errors, [0; 0], "{part}: turns with errors");
         assert!(b.store.stats().await.is_ok());
-        // It may be the first to look at the key.
+        // It may be the first to read the key.
         if b.store.obliterate().await.is_err() {
             b.store.obliterate().await.unwrap();
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bench::{bench, given, until};
+use super::bench::{bench, done, until};
 use crate::model::job_options::NewJob;
 use crate::store::codec::reply;
 use redis::Value;
@@ -17,7 +17,7 @@ async fn jobs_that_fail_again_are_not_retried_twice_by_the_same_call() {
         b.add("w", number as u64 + 1, &jobs).await;
     }
     for job in b.take("w", 1, 450).await {
-        b.end_failed("w", job.1, &job).await;
+        b.fail("w", job.1, &job).await;
     }
     let mut again = 0;
     let mut bound = Vec::new();
@@ -30,7 +30,7 @@ async fn jobs_that_fail_again_are_not_retried_twice_by_the_same_call() {
         number += 1;
         for job in b.take("w", number, 200).await {
             number += 1;
-            b.end_failed("w", number, &job).await;
+            b.fail("w", number, &job).await;
         }
         if *more == 0 {
             break;
@@ -60,7 +60,7 @@ async fn a_retried_job_waits_until_its_last_execution_has_stopped() {
         assert_eq!(b.take("v", 1, 5).await, [], "the first execution goes on");
         let stats = b.store.stats().await.unwrap();
         assert_eq!((stats.active, stats.deleting, stats.waiting + stats.delayed), (0, 1, 1), "{stats:?}");
-        let (_, stale, _) = given(b.sync("w", 2, "-", &[('s', "1", fence)]).await);
+        let (_, stale, _) = done(b.sync("w", 2, "-", &[('s', "1", fence)]).await);
         assert_eq!(stale, [0; 0]);
         until("it runs", async || {
             b.sync("v", 0, "", &[]).await;
@@ -90,7 +90,7 @@ async fn failed_jobs_are_bounded_in_bytes_and_counted_exactly() {
         number += 2;
         b.add_one("w", number, NewJob::bytes(vec![b'x'; 300_000]).id(n.to_string())).await;
         let job = b.take("w", number, 1).await.pop().unwrap();
-        b.end_failed("w", number + 1, &job).await;
+        b.fail("w", number + 1, &job).await;
         assert_eq!(is_exact("failed"), (n + 1).min(3), "the newest are kept");
     }
     assert_eq!(b.store.failed("retry", Some(&["11".into()])).await.unwrap(), 1);
@@ -102,7 +102,7 @@ async fn failed_jobs_are_bounded_in_bytes_and_counted_exactly() {
     // One that is larger than all may be is kept until the next fails.
     b.add_one("w", 101, NewJob::bytes(vec![b'x'; 100_000]).id("small")).await;
     for job in b.take("w", 1000, 9).await {
-        b.end_failed("w", job.1, &job).await;
+        b.fail("w", job.1, &job).await;
     }
     assert_eq!(b.store.failed("delete", None).await.unwrap(), is_exact("all failed") as u64 + 3 - is_exact("forgotten") as u64);
     assert_eq!(b.ask::<i64>(&["HGET", "{t}:meta", "failed_bytes"]), 0);

@@ -75,7 +75,7 @@ fn valid_record() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// Whatever a worker does with a job that it was given.
+/// Whatever a worker does with an assigned job.
 fn use_record(record: &[u8]) {
     let Ok(job) = read_record("id", 7, record, Envelopes::NONE) else { return };
     let backoff = job.extras.as_ref().and_then(|extras| extras.backoff).unwrap_or_default();

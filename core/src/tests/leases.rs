@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bench::{bench, given};
+use super::bench::{bench, done};
 use crate::store::SyncReply;
 use crate::store::codec::record;
 use crate::store::envelope::Envelopes;
@@ -21,10 +21,10 @@ async fn a_worker_that_renews_after_a_silence_is_assigned_waiting_jobs_by_any_ro
         let now: i64 = b.ask(&["HGET", "{t}:meta", "now"]);
         let _: u64 = b.ask(&["ZADD", "{t}:due", &(now + 20_000).to_string(), "L:w", &(now - 1).to_string(), "L:d"]);
         let _: u64 = b.ask(&["HSET", "{t}:member:w", "lease", "60000"]);
-        given(b.sync("m", 0, "", &[]).await);
+        done(b.sync("m", 0, "", &[]).await);
         assert_eq!(b.store.stats().await.unwrap().waiting, 1);
         // A renewal, the last round sent again, the next round.
-        given(b.sync("w", number, if number == 1 { "2" } else { "" }, &[]).await);
+        done(b.sync("w", number, if number == 1 { "2" } else { "" }, &[]).await);
         let stats = b.store.stats().await.unwrap();
         assert_eq!((stats.waiting, stats.active), (0, 1), "round {number}");
     }
@@ -63,8 +63,8 @@ async fn no_lease_expires_right_after_an_outage_of_the_server() {
     let before: u64 = b.ask(&["HGET", "{t}:meta", "now"]);
     let _: u64 = b.ask(&["HSET", "{t}:meta", "now", &(before - 60_000).to_string()]);
     let SyncReply::Done { next, .. } = b.sync("v", 0, "", &[]).await else { panic!("known") };
-    assert!(!next.is_zero() && next <= Duration::from_secs(20), "looks again when the grace ends: {next:?}");
-    given(b.sync("w", 0, "", &[]).await);
+    assert!(!next.is_zero() && next <= Duration::from_secs(20), "the next check is due when the grace ends: {next:?}");
+    done(b.sync("w", 0, "", &[]).await);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bench::{Bench, bench, given, until};
+use super::bench::{Bench, bench, done, until};
 use crate::model::job_options::NewJob;
 use crate::store::SyncCall;
 use crate::store::codec::inspect;
@@ -22,7 +22,7 @@ async fn log(b: &Bench, job: &(String, u64), lines: &[(u64, &str)]) {
         write_integer(&mut values, 0);
         write_string(&mut values, text.as_bytes());
     }
-    given(b.store.sync("w", &SyncCall { values, ..SyncCall::default() }).await.unwrap());
+    done(b.store.sync("w", &SyncCall { values, ..SyncCall::default() }).await.unwrap());
 }
 
 #[tokio::test]
@@ -39,8 +39,8 @@ async fn repeated_lines_of_a_log_are_stored_once() {
     log(&b, &job, &[(3, "one"), (4, "two")]).await;
     log(&b, &job, &[(4, "two"), (9, "three:3")]).await;
     assert_eq!(texts().await, ["one", "two", "three:3"]);
-    given(b.sync("w", 2, "1", &[('r', "a", job.1)]).await);
-    // An execution that is over adds none; in the next one, numbers begin anew.
+    done(b.sync("w", 2, "1", &[('r', "a", job.1)]).await);
+    // An execution that is over adds none; in the next one, numbers begin again.
     log(&b, &job, &[(10, "late")]).await;
     let again = b.take("w", 3, 1).await.pop();
     let again = again.unwrap_or_else(|| {
@@ -73,7 +73,7 @@ async fn the_sweep_removes_logs_without_a_job_and_expires_kept_jobs() {
     let _: u64 = b.ask(&["HSET", "{t}:meta", "sweep", "j0"]);
     let _: u64 = b.ask(&["ZADD", "{t}:due", "1", "S:"]);
     until("the sweep is over", async || {
-        given(b.sync("w", 0, "", &[]).await);
+        done(b.sync("w", 0, "", &[]).await);
         b.ask::<Option<f64>>(&["ZSCORE", "{t}:due", "S:"]).is_none() && b.ask::<u64>(&["EXISTS", "{t}:completed"]) == 0
     })
     .await;

@@ -66,6 +66,6 @@ async fn an_inbox_has_64_mib_of_unread_messages() {
     for inbox in ["{t}:inbox:slow", "{t}:inbox:other"] {
         let _: u64 = b.ask(&["XTRIM", inbox, "MAXLEN", "0"]);
     }
-    assert_eq!(send(101, 1, 65 << 20).await[0].recipients.len(), 2, "a single one always has room");
+    assert_eq!(send(101, 1, 65 << 20).await[0].recipients.len(), 2, "a single message is always accepted");
     assert_eq!(send(102, 1, 1).await[0].dropped, 2);
 }

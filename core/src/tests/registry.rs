@@ -1,6 +1,6 @@
 //! Members: leaving, notifications about members, and the rebalance among many.
 
-use super::bench::{bench, given, until};
+use super::bench::{bench, done, until};
 
 #[tokio::test]
 async fn leaving_with_many_jobs_takes_several_bounded_calls() {
@@ -28,7 +28,7 @@ async fn many_watchers_are_notified_page_by_page() {
         b.join(watcher, &[("subscriptions", "w")]).await;
     }
     let all_notified = async || {
-        given(b.sync("watcher0", 0, "", &[]).await);
+        done(b.sync("watcher0", 0, "", &[]).await);
         b.ask::<Option<f64>>(&["ZSCORE", "{t}:due", "B:"]).is_none()
     };
     until("the members before are reported", &all_notified).await;

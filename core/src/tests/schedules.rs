@@ -65,7 +65,7 @@ impl World {
         panic!("something is always due");
     }
 
-    /// Ends the job of a slot.
+    /// Deletes the job of a slot.
     async fn end(&self, id: &str, minute: i64) {
         let job = format!("{id}@{}", BEGIN as i64 + minute * MINUTE as i64);
         assert_eq!(self.store.delete(std::slice::from_ref(&job)).await.unwrap(), [true], "{job}, of {:?}", self.slots(id));
@@ -144,7 +144,7 @@ async fn jitter_delays_jobs_and_loses_none() {
     }
     for minute in 1..=90 {
         world.set_clock(BEGIN + minute * MINUTE);
-        // The sweep looks twice in a call that queues delayed jobs, and must find nothing to repair.
+        // The sweep checks twice in a call that queues delayed jobs, and must find nothing to repair.
         let _: u64 = world.redis.ask(&["ZADD", "{t}:due", "1", "S:"]);
         world.tick().await;
     }

@@ -1,8 +1,8 @@
-//! The sweep queues jobs that no structure holds, and leaves sound ones alone.
+//! The sweep requeues jobs that are in no structure, and leaves sound ones alone.
 
 use std::time::Duration;
 
-use super::bench::{bench, given, swept, until};
+use super::bench::{bench, done, swept, until};
 use crate::model::job_options::NewJob;
 use crate::model::unique::{OnConflict, Unique};
 use crate::store::{SyncCall, SyncReply};
@@ -61,7 +61,7 @@ async fn jobs_in_no_structure_are_requeued() {
             let job = job.unwrap();
             number += 1;
             ran.push(job.id.clone());
-            given(b.sync("all", number, "", &[('c', &job.id, job.fence)]).await);
+            done(b.sync("all", number, "", &[('c', &job.id, job.fence)]).await);
         }
         ran.sort();
         ran.dedup();
@@ -83,7 +83,7 @@ async fn a_sweep_in_the_call_that_requeues_a_job_finds_its_limit_sound() {
     assert_eq!(b.take("w", 1, 2).await.len(), 1, "the other waits at the limit");
     b.expire("w");
     let _: u64 = b.ask(&["HSET", "{t}:meta", "sweep", "t0", "swept", "0"]);
-    given(b.sync("v", 1, "", &[]).await);
+    done(b.sync("v", 1, "", &[]).await);
     assert_ne!(b.ask::<String>(&["HGET", "{t}:meta", "swept"]), "0", "a page of the sweep ran");
     assert_eq!(b.store.stats().await.unwrap().damaged, 0);
 }

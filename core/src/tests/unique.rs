@@ -1,6 +1,6 @@
 //! Unique keys in repeated batches.
 
-use super::bench::{bench, given};
+use super::bench::{bench, done};
 use crate::model::job_options::NewJob;
 use crate::model::unique::{OnConflict, Unique};
 use crate::store::AddReply;
@@ -12,7 +12,7 @@ async fn a_repeated_batch_with_unique_keys_gets_the_same_answer() {
     b.join("w", &[]).await;
     let job = |id: &str, on_conflict| NewJob::bytes("").id(id).unique(Unique { on_conflict, ..Unique::from("k") });
     b.add_one("w", 1, job("active", OnConflict::Drop)).await;
-    assert_eq!(given(b.sync("w", 2, "1", &[]).await).0.len(), 1);
+    assert_eq!(done(b.sync("w", 2, "1", &[]).await).0.len(), 1);
     let hows = [OnConflict::Drop, OnConflict::Latest, OnConflict::Replace, OnConflict::Latest, OnConflict::Attach];
     let jobs = (0..).zip(hows).map(|(n, how)| job(&format!("j{n}"), how)).collect();
     let adds = crate::adding::Adds::default();

@@ -32,7 +32,7 @@ pub fn trouble(health: &Health) -> Option<ErrorKind> {
     health.error.as_ref().map(|error| error.kind())
 }
 
-/// Waits until `state` holds.
+/// Waits until `state` is true.
 pub async fn until(what: &str, mut state: impl FnMut() -> bool) {
     soon(what, async {
         while !state() {
@@ -42,7 +42,7 @@ pub async fn until(what: &str, mut state: impl FnMut() -> bool) {
     .await;
 }
 
-/// The next job given.
+/// The next assigned job.
 pub async fn next_job(worker: &Worker) -> Job {
     soon("a job", async {
         loop {

@@ -1,7 +1,7 @@
 //! Random operations on the scripts, each judged by rules that do not know how the scripts work (`rules.rs`).
 //!
 //! Members join, add, take, finish, leave, die and come back as if nothing had happened; calls are sent again and come late; the clock is the
-//! test's own. After every step all that Redis holds is read and compared with what the step may have changed. A run follows from its seed:
+//! test's own. After every step all that Redis stores is read and compared with what the step may have changed. A run follows from its seed:
 //! `SWARM_MODEL_SEED` repeats one, `SWARM_MODEL_STEPS` makes it longer.
 #![allow(clippy::unwrap_used)]
 
@@ -92,9 +92,9 @@ pub(super) struct Step {
     what: String,
     /// The member that called.
     actor: String,
-    /// Ids of new jobs, as given; none if the call was sent before.
+    /// Ids of new jobs, as passed; none if the call was sent before.
     adds: Vec<String>,
-    /// Executions that the call ends: id, fence, how.
+    /// Executions that the call finishes: id, fence, how.
     finishes: Vec<(String, u64, Finish)>,
     deletes: Vec<String>,
     /// Failed jobs that it runs again or forgets.
@@ -109,7 +109,7 @@ pub(super) struct Step {
 }
 
 impl std::fmt::Debug for Step {
-    /// Without what is empty: a history of steps is read by people.
+    /// Omits empty fields, to keep the history of steps readable.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Step { what, actor, adds, finishes, deletes, retries, forgets, grant, leaves: _, ticks, answer } = self;
         let Answer { jobs, stale, deleted, existed, returned, unknown } = answer;
@@ -451,7 +451,7 @@ impl World {
             return self.idle_round_of(inc).await;
         }
         // The batch is packed plain jobs first and those with details last; positions in answers follow that order.
-        let order = ended_ids(&ended);
+        let order = finished_ids(&ended);
         let mut ordered: Vec<(String, u64, Finish)> = Vec::new();
         for id in order {
             let at = finishes.iter().position(|finish| finish.0 == id).unwrap();
@@ -588,8 +588,8 @@ fn added_ids(jobs: &[u8]) -> Vec<String> {
     (0..unpack.array().unwrap() / 2).map(|_| pair(&mut unpack)).collect()
 }
 
-/// The ids in a batch of ends, `[[id, …], …]`.
-fn ended_ids(ended: &[u8]) -> Vec<String> {
+/// The ids in a batch of finished executions, `[[id, …], …]`.
+fn finished_ids(ended: &[u8]) -> Vec<String> {
     let mut unpack = Unpack::new(ended);
     if ended.is_empty() || unpack.array().unwrap() == 0 {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! The recorded transitions of each job are a path that ends where the job is.
+//! The recorded transitions of each job are a path that leads to its state.
 
 use std::collections::HashMap;
 
@@ -59,7 +59,7 @@ fn next(state: &State, event: &JobEvent) -> Option<State> {
 }
 
 impl Recorded {
-    /// Reads what a step has added, and compares it with what Redis holds.
+    /// Reads what a step has added, and compares it with the state in Redis.
     pub(super) fn check(&mut self, connection: &mut redis::Connection, after: &Snapshot) -> Result<(), String> {
         let entries: Vec<(String, Vec<Vec<u8>>)> =
             redis::cmd("XRANGE").arg("{t}:events").arg(format!("({}", self.at)).arg("+").query(connection).unwrap();

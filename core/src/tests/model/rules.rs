@@ -13,7 +13,7 @@ pub(super) fn judge(before: &Snapshot, after: &Snapshot, step: &Step, world: &Wo
         return Err(broken.clone());
     }
     let ids: BTreeSet<&String> = before.jobs.keys().chain(after.jobs.keys()).collect();
-    let mut given: HashMap<String, u64> = HashMap::new();
+    let mut assigned: HashMap<String, u64> = HashMap::new();
     for id in ids {
         let (a, b) = (before.job(id), after.job(id));
         change(id, a, b, before, after, step, world).map_err(|why| format!("`{id}` from {a:?} to {b:?}: {why}"))?;
@@ -21,21 +21,21 @@ pub(super) fn judge(before: &Snapshot, after: &Snapshot, step: &Step, world: &Wo
             && a.place != b.place
         {
             if *fence <= world.newest {
-                return Err(format!("`{id}` was given with fence {fence}, {} was given before", world.newest));
+                return Err(format!("`{id}` was assigned with fence {fence}, {} was assigned before", world.newest));
             }
             if !notified(id, *fence, inc, after, step) {
-                return Err(format!("`{id}` was given to {inc}, which was not notified"));
+                return Err(format!("`{id}` was assigned to {inc}, which was not notified"));
             }
         }
     }
     let actor = step.answer.jobs.iter().map(|(_, fence)| (&step.actor, *fence));
     let all: BTreeSet<(&String, u64)> = after.notified.iter().map(|(inc, _, fence)| (inc, *fence)).chain(actor).collect();
     for (inc, _) in all.into_iter().filter(|(_, fence)| *fence > world.newest) {
-        *given.entry(inc.clone()).or_default() += 1;
+        *assigned.entry(inc.clone()).or_default() += 1;
     }
-    credit(before, after, step, world, &given)?;
-    nobody_waits_beside_free_slots(after, world)?;
-    first_come_first_given(before, after, step, world)?;
+    credit(before, after, step, world, &assigned)?;
+    no_job_waits_beside_free_slots(after, world)?;
+    first_come_first_assigned(before, after, step, world)?;
     queued_as_they_came(after, world)?;
     one_at_a_time(after)?;
     one_of_a_key(after)?;
@@ -63,7 +63,7 @@ pub(super) fn judge(before: &Snapshot, after: &Snapshot, step: &Step, world: &Wo
     Ok(())
 }
 
-/// Whether the step notified this member that it was given the job.
+/// Whether the step notified this member that the job was assigned to it.
 fn notified(id: &str, fence: u64, inc: &str, after: &Snapshot, step: &Step) -> bool {
     after.notified.contains(&(inc.to_owned(), id.to_owned(), fence))
         || inc == step.actor && step.answer.jobs.contains(&(id.to_owned(), fence))
@@ -112,11 +112,11 @@ fn change(id: &String, a: &Job, b: &Job, before: &Snapshot, after: &Snapshot, st
         {
             return Err("its worker has not stopped it".into());
         }
-        // It may have been given and, its time over, stopped in one step.
+        // It may have been assigned and, its time over, stopped in one step.
         (None, Some((fence, inc)))
             if a.place != Place::Active(*fence, inc.clone()) && !notified(id, *fence, inc, after, step) =>
         {
-            return Err("nobody ran this execution".into());
+            return Err("no member had this execution".into());
         }
         _ => {}
     }
@@ -134,7 +134,7 @@ fn change(id: &String, a: &Job, b: &Job, before: &Snapshot, after: &Snapshot, st
         return Err("it was deleted".into());
     }
     if a.failed && !b.failed && !deleted && !step.forgets.contains(id) && !step.retries.contains(id) && !step.adds.contains(id) {
-        return Err("nobody forgot it".into());
+        return Err("no call removed it".into());
     }
     let executing = matches!(a.place, Place::Active(..));
     // The holder of its unique key was deleted before it, in the same call: it may have been assigned between.
@@ -191,9 +191,9 @@ fn change(id: &String, a: &Job, b: &Job, before: &Snapshot, after: &Snapshot, st
     if let Place::Active(_, inc) = &b.place
         && a.place != b.place
     {
-        let member = world.members.get(inc).ok_or("it was given to somebody unknown")?;
+        let member = world.members.get(inc).ok_or("it was assigned to an unknown member")?;
         if !member.tasks.contains(&after.task(id)) {
-            return Err("it was given to a worker that does not take its task".into());
+            return Err("it was assigned to a worker that does not take its task".into());
         }
         if world.is_paused(&after.task(id)) {
             return Err("its task is paused".into());
@@ -202,8 +202,14 @@ fn change(id: &String, a: &Job, b: &Job, before: &Snapshot, after: &Snapshot, st
     Ok(())
 }
 
-/// Members are given as many jobs as they asked for.
-fn credit(before: &Snapshot, after: &Snapshot, step: &Step, world: &World, given: &HashMap<String, u64>) -> Result<(), String> {
+/// Members are assigned as many jobs as they asked for.
+fn credit(
+    before: &Snapshot,
+    after: &Snapshot,
+    step: &Step,
+    world: &World,
+    assigned: &HashMap<String, u64>,
+) -> Result<(), String> {
     for (inc, member) in world.members.iter().filter(|(inc, _)| after.leases.contains_key(*inc)) {
         let was = before.credit(inc, &member.tasks[0]);
         for task in &member.tasks {
@@ -212,16 +218,16 @@ fn credit(before: &Snapshot, after: &Snapshot, step: &Step, world: &World, given
                 expected = step.grant.map_or(0, |grant| expected + grant);
                 expected = expected.saturating_sub(step.answer.returned);
             }
-            let given = given.get(inc).copied().unwrap_or(0);
+            let assigned = assigned.get(inc).copied().unwrap_or(0);
             if *inc == step.actor && step.grant.is_none() && step.what == "round" {
-                // What it had asked for before may be given in the same call.
-                if given > was || after.credit(inc, task) > 0 {
-                    return Err(format!("{inc} asked for no more jobs, and was given {given}"));
+                // What it had asked for before may be assigned in the same call.
+                if assigned > was || after.credit(inc, task) > 0 {
+                    return Err(format!("{inc} asked for no more jobs, and got {assigned}"));
                 }
                 continue;
             }
-            let Some(expected) = expected.checked_sub(given) else {
-                return Err(format!("{inc} asked for {expected} jobs and was given {given}"));
+            let Some(expected) = expected.checked_sub(assigned) else {
+                return Err(format!("{inc} asked for {expected} jobs and got {assigned}"));
             };
             if after.credit(inc, task) != expected {
                 return Err(format!(
@@ -234,8 +240,8 @@ fn credit(before: &Snapshot, after: &Snapshot, step: &Step, world: &World, given
     Ok(())
 }
 
-/// A job that waits is one that nobody with credit takes, but for members that have not renewed lately.
-fn nobody_waits_beside_free_slots(after: &Snapshot, world: &World) -> Result<(), String> {
+/// A job that waits is one that no member with credit takes, but for members that have not renewed lately.
+fn no_job_waits_beside_free_slots(after: &Snapshot, world: &World) -> Result<(), String> {
     for (id, _) in after.jobs.iter().filter(|(_, job)| job.place == Place::Waiting) {
         let task = after.task(id);
         if world.is_paused(&task) {
@@ -251,9 +257,9 @@ fn nobody_waits_beside_free_slots(after: &Snapshot, world: &World) -> Result<(),
     Ok(())
 }
 
-/// A worker that asks is given the jobs of the highest priority that it takes, and of these those that were added first, whatever their task: of jobs
+/// A worker that asks is assigned the jobs of the highest priority that it takes, and of these those that were added first, whatever their task: of jobs
 /// with groups, those of the same group and task.
-fn first_come_first_given(before: &Snapshot, after: &Snapshot, step: &Step, world: &World) -> Result<(), String> {
+fn first_come_first_assigned(before: &Snapshot, after: &Snapshot, step: &Step, world: &World) -> Result<(), String> {
     let Some(member) = world.members.get(&step.actor) else { return Ok(()) };
     // One with a resource may have been set aside in a step that also freed the resource: it goes on at the front, and was seen waiting throughout.
     let waited = |id: &str| before.job(id).place == Place::Waiting && !may_be_blocked(before.job(id));
@@ -261,12 +267,12 @@ fn first_come_first_given(before: &Snapshot, after: &Snapshot, step: &Step, worl
         let priority = head(snapshot.job(id)).extras.map_or(0, |extras| extras.priority);
         world.order.get(id).map(|order| (-priority, *order))
     };
-    let given: Vec<_> = step.answer.jobs.iter().filter(|(id, fence)| *fence > world.newest && waited(id)).collect();
+    let assigned: Vec<_> = step.answer.jobs.iter().filter(|(id, fence)| *fence > world.newest && waited(id)).collect();
     for (id, job) in after.jobs.iter().filter(|(id, job)| job.place == Place::Waiting && waited(id)) {
         let task = after.task(id);
         let takes = member.tasks.contains(&task) && !world.is_paused(&task);
         let Some(own) = rank(id, after).filter(|_| takes) else { continue };
-        for (latest, _) in &given {
+        for (latest, _) in &assigned {
             let Some(other) = rank(latest, before) else { continue };
             let turns = !group(job).is_empty() || !group(before.job(latest)).is_empty();
             let same = group(job) == group(before.job(latest)) && before.task(latest) == task;
@@ -276,7 +282,7 @@ fn first_come_first_given(before: &Snapshot, after: &Snapshot, step: &Step, worl
             }
             let (a, b) = (before.job(latest), before.job(id));
             return Err(format!(
-                "`{latest}` ({a:?}) was given before `{id}` ({b:?}), which waited longer or has a higher priority; the queues were {:?}, dead {:?}",
+                "`{latest}` ({a:?}) was assigned before `{id}` ({b:?}), which waited longer or has a higher priority; the queues were {:?}, dead {:?}",
                 before.queues, before.tombstones
             ));
         }

@@ -1,4 +1,4 @@
--- All that a cluster holds at one moment, read past the scripts that wrote it, and what was sent to members since the last reading.
+-- All that a cluster stores at one moment, read past the scripts that wrote it, and what was sent to members since the last reading.
 -- KEYS  meta
 -- Returns  records, owners, delayed with times, blocked, resources, failed, entries of the queues, tombstones, due entries, members, load of each
 --       task, counters, inboxes, ids with results, notes of damage, jobs by unique key, what is wrong with groups
@@ -54,7 +54,7 @@ for i = 1, #numbers, 2 do
   waiting[entry] = nil
 end
 for entry in pairs(waiting) do
-  wrong[#wrong + 1] = 'nobody has counted ' .. entry
+  wrong[#wrong + 1] = 'not counted: ' .. entry
 end
 for _, key in ipairs(call('KEYS', prefix .. 'load*')) do
   loads[#loads + 1] = { string.sub(key, #prefix + 6), call('ZRANGE', key, 0, -1, 'WITHSCORES') }

@@ -1,4 +1,4 @@
-//! What a cluster holds at one moment, as `snapshot.lua` reads it.
+//! What a cluster stores at one moment, as `snapshot.lua` reads it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -37,7 +37,7 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// Whether this execution has not ended, be it that it is to stop.
+    /// Whether this execution has not finished, even if it is to stop.
     pub(super) fn has_execution(&self, fence: u64) -> bool {
         matches!(self.place, Place::Active(its, _) if its == fence) || matches!(self.stopping, Some((its, _)) if its == fence)
     }
@@ -68,7 +68,7 @@ pub(super) struct Snapshot {
     /// Members with credit by task: incarnation and score.
     pub(super) loads: HashMap<String, HashMap<String, u64>>,
     pub(super) counters: Counters,
-    /// Jobs given through inboxes since the last reading: incarnation, id, fence.
+    /// Jobs assigned through inboxes since the last reading: incarnation, id, fence.
     pub(super) notified: BTreeSet<(String, String, u64)>,
     pub(super) results: BTreeSet<String>,
     /// Entries of the queues in their order, with their scores unless the queue is a list; and tombstones.
@@ -215,7 +215,7 @@ impl Snapshot {
         for (inc, sent) in named::<Vec<Value>>(inboxes) {
             for mut entry in sent {
                 let entry: Vec<Vec<u8>> = read(&mut entry);
-                let [kind, blob] = entry.as_slice() else { panic!("an entry says one thing") };
+                let [kind, blob] = entry.as_slice() else { panic!("an entry has one field") };
                 if let Entry::Jobs(jobs) = inbox::parse(kind, blob, Envelopes::NONE).unwrap() {
                     for job in jobs {
                         let job = job.unwrap();
