@@ -8,7 +8,7 @@ command to the server instead, with `answer` until it answers so. All other fiel
   error    the code that the answer must have
   save     variable = field: keeps fields of the answer; a value "$variable", or "{variable}" in one, stands for what was kept
   later    do not wait for the answer; the step `{ m = "answer" }` does
-  within   seconds in which the answer must become as expected; the command is given again and again
+  within   seconds in which the answer must become as expected; the command is repeated
   kind     of `event`: the event to wait for; earlier `ready` events are skipped
 
 Payloads: `payload` is JSON text, `bytes` hexadecimal, `zeros` so many zero bytes. `{port}` is the server's, `{cluster}` the
@@ -43,7 +43,7 @@ class Scenario:
     options: dict[str, object]
     """Options of every member."""
     exempt: dict[str, str]
-    """Languages it does not hold for, with the reason."""
+    """Languages it does not apply to, with the reason."""
     steps: list[dict[str, Any]]
 
     @property
@@ -65,7 +65,7 @@ def _read(path: Path) -> Scenario:
     data = tomllib.loads(path.read_text())
     unknown = set(data) - {"summary", "tags", "server", "options", "exempt", "steps"}
     assert not unknown, f"{path.name}: unknown fields {unknown}"
-    assert data["summary"], f"{path.name} says nothing of what it shows"
+    assert data["summary"], f"{path.name} has an empty summary"
     empty: dict[str, Any] = {}
     return Scenario(
         path.stem,

@@ -121,7 +121,7 @@ def _refused(drivers: Drivers, language: Language, code: str, **options: object)
         if answer.ok:
             answer = driver.ask("ready")
         assert answer.code == code, answer.fields
-        assert answer["message"], "an error says what to do"
+        assert answer["message"], "an error has a message"
     except BaseException:
         driver.close()
         raise

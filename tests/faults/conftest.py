@@ -69,6 +69,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for line, reports_of in sorted(tests.items()):
         number, done = line
         failed = sum(report.outcome == "failed" for report in reports_of.values())
-        verdict = f"{failed} of {len(reports_of)} FAILED" if failed else f"{len(reports_of)} held"
+        verdict = f"{failed} of {len(reports_of)} FAILED" if failed else f"{len(reports_of)} passed"
         measured = summed(value for report in reports_of.values() for name, value in report.user_properties if name == PROPERTY)
         terminalreporter.write_line(f"fault {number:2}  {verdict}  {spent[line]:5.1f} s  {done}: {measured or 'no figures'}")

@@ -12,7 +12,7 @@ _EVERY = 0.1
 
 
 class Flow:
-    """Adds `rate` jobs a second through `master`, which nobody else may use meanwhile, in calls of a tenth of a second each.
+    """Adds `rate` jobs a second through `master`, which no other thread may use meanwhile, in calls of a tenth of a second each.
     After a call that took longer it catches up for at most a second."""
 
     def __init__(self, team: Team, master: Driver, rate: int) -> None:
@@ -35,7 +35,7 @@ class Flow:
         self._team.ledger.doubtful |= {job for t, ids in self.added if begin <= t <= end for job in ids}
 
     def stop(self) -> None:
-        """Ends it, and raises what it was answered, if that was an error."""
+        """Stops it, and raises the first error that it was answered."""
         self._done.set()
         self._thread.join()
         if self._error is not None:

@@ -1,4 +1,4 @@
-"""The members of one test: driver processes on a private Redis, what they wrote down, and what must hold afterwards."""
+"""The members of one test: driver processes on a private Redis, what they wrote down, and the checks afterwards."""
 
 import time
 from pathlib import Path
@@ -21,7 +21,7 @@ from swarm_support import (
 )
 
 CLUSTER = "faults"
-# Of members whose program says nothing of it.
+# Of members whose program does not set it.
 DEFAULT_LEASES = {Language.RUST: 15.0, Language.C: 15.0, Language.PYTHON: 15.0, Language.NODE: 60.0}
 
 
@@ -101,7 +101,7 @@ class Team:
         return member.call("stats")
 
     def errors(self, member: Driver) -> list[str]:
-        """The codes of the `error` events that the member had and nobody has read."""
+        """The codes of the `error` events that the member had and no call has read."""
         codes = []
         while (event := member.event(0)) is not None:
             if event["event"] == "error":
@@ -113,7 +113,7 @@ class Team:
         broken = broken_invariants(self.server.admin, CLUSTER, self.ledger, self._journals.values())
         (evidence or Evidence([])).measured("broken invariants", len(broken), at_most=0, detail="\n".join(["", *broken[:20], ""]))
         for driver in self._drivers:
-            # One that lives on would register anew.
+            # One that lives on would register again.
             if driver is not master:
                 driver.close()
         master.call("obliterate")

@@ -1,4 +1,4 @@
-"""Fault 1: kill -9 of a worker that holds 500 jobs. All start elsewhere within L + 1 s of its last renewal; none is lost."""
+"""Fault 1: kill -9 of a worker with 500 active jobs. All start elsewhere within L + 1 s of its last renewal; none is lost."""
 
 from functools import partial
 from pathlib import Path

@@ -41,7 +41,7 @@ def play(server: Redis, folder: Path, evidence: Evidence, *, language: Language,
         assert {note.job for note in refused} == ids
         assert {note.fields["code"] for note in refused} == {"STALE_FENCE"}
         assert not team.notes(sleeper, "completed")
-        # It registers anew and is of use again.
+        # It registers again and takes jobs again.
         readied = team.wait_for_notes(sleeper, "ready", 2, 10)
         assert readied[0].fields["incarnation"] != readied[1].fields["incarnation"]
         team.check(master, evidence)

@@ -1,5 +1,5 @@
 """Fault 3: a handler computes for 4 L so that nothing else of its language runs (the event loop is blocked, the GIL held).
-Nothing is given again, and the lease is renewed all the while."""
+Nothing is assigned again, and the lease is renewed all the while."""
 
 from functools import partial
 from pathlib import Path

@@ -40,7 +40,7 @@ CASES = {
 
 
 def play(server: Redis, folder: Path, evidence: Evidence, *, case: Case) -> None:
-    """Workers in every language, some of which hold jobs; a flood of jobs is under way when the server dies."""
+    """Workers in every language, some of which have active jobs; a flood of jobs is under way when the server dies."""
     with Team(server, folder, case.lease) as team:
         master = team.master(case.producer, timeout=60_000)
         holders = [team.worker(language, slots=ACTIVE, tasks=["active"]) for language in LANGUAGES]
@@ -74,7 +74,7 @@ def play(server: Redis, folder: Path, evidence: Evidence, *, case: Case) -> None
         wait_until(lambda: team.stats(master)["waiting"] == "0", 30, "all jobs without a task are done")
         moved = sum(len(team.notes(holder, "delete", "close")) for holder in holders)
         if case.moves:
-            assert moved >= len(holders), "an outage of more than a lease ends it"
+            assert moved >= len(holders), "an outage of more than a lease moves the jobs"
             wait_until(lambda: int(team.stats(master)["active"]) == ACTIVE * len(holders), 10, "the long-lived jobs run again")
         else:
             evidence.measured("jobs moved by an outage shorter than the lease", moved, at_most=0)

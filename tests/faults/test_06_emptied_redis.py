@@ -1,4 +1,4 @@
-"""Fault 6: Redis loses all its data. Members fence themselves and register anew within 2 s of its return, 5 s of a FLUSHALL,
+"""Fault 6: Redis loses all its data. Members fence themselves and register again within 2 s of its return, 5 s of a FLUSHALL,
 without a storm of errors, and idle workers get jobs as soon."""
 
 import time
@@ -23,7 +23,7 @@ LOSSES: dict[str, tuple[Callable[[Redis], object], float]] = {
 
 
 def play_busy(server: Redis, folder: Path, evidence: Evidence, *, loss: str, lease: float | None) -> None:
-    """Workers in every language hold jobs when the data is lost."""
+    """Workers in every language have active jobs when the data is lost."""
     lose, within = LOSSES[loss]
     with Team(server, folder, lease) as team:
         masters = [team.master(language) for language in LANGUAGES]
@@ -39,7 +39,7 @@ def play_busy(server: Redis, folder: Path, evidence: Evidence, *, loss: str, lea
         for worker in workers:
             again = team.wait_for_notes(worker, "ready", 2, within + 5)[1]
             evidence.measured(
-                f"holders registered anew after the {loss}", again.t - lost, "s", at_most=within, detail=worker.language
+                f"busy workers registered again after the {loss}", again.t - lost, "s", at_most=within, detail=worker.language
             )
             # What it ran exists no more: it was notified before it registered again.
             deleted, closed = team.notes(worker, "delete"), team.notes(worker, "close")
@@ -47,7 +47,7 @@ def play_busy(server: Redis, folder: Path, evidence: Evidence, *, loss: str, lea
             assert len(closed) == 1
             assert max(note.t for note in deleted) <= closed[0].t <= again.t
         for master, old in zip(masters, before, strict=True):
-            wait_until(lambda m=master, o=old: m.call("health")["incarnation"] not in ("", o), within + 1, "the master is back")  # type: ignore[misc]
+            wait_until(lambda m=master, o=old: m.call("health")["incarnation"] not in ("", o), within + 1, "it is registered")  # type: ignore[misc]
         for member in (*masters, *workers):
             assert len(team.errors(member)) <= 2, f"{member.language} repeats its error"
 
@@ -77,7 +77,7 @@ def play_idle(server: Redis, folder: Path, evidence: Evidence, *, loss: str, lan
 
 
 def scenarios(lease: float | None) -> dict[str, Scenario]:
-    """Each loss, with workers that hold jobs, and with idle ones in each language."""
+    """Each loss, with workers that have active jobs, and with idle ones in each language."""
     found: dict[str, Scenario] = {}
     for loss in LOSSES:
         found[f"{loss}-busy"] = partial(play_busy, loss=loss, lease=lease)

@@ -1,4 +1,4 @@
-"""Fault 8: the blocking connection of a worker, then its command connection falls silent. Traffic is back within 5 s of the
+"""Fault 8: the blocking connection of a worker, then its command connection falls silent. Traffic resumes within 5 s of the
 moment by which that must be noticed, and `health()` is red meanwhile."""
 
 import time
@@ -32,14 +32,14 @@ def play(server: Redis, folder: Path, evidence: Evidence, *, connection: str, la
         team.add(master, 1)
         team.wait_for_notes(worker, "completed", 1, 5)
 
-        # No new connection can be made until the silence is noticed: else it could be over before anyone has looked.
+        # No new connection can be made until the silence is noticed: else it could be over before a check.
         proxy.refuse = True
         proxy.silence(CONNECTIONS[connection])
         silent = time.monotonic()
         team.add(master, 1)
         wait_until(lambda: worker.call("health")["healthy"] == "false", noticed + 2, "health() is red")
         evidence.measured(f"red with a silent {connection} connection", time.monotonic() - silent, "s", detail=language)
-        assert time.monotonic() - silent <= noticed + 0.5, "it took longer than the bound says"
+        assert time.monotonic() - silent <= noticed + 0.5, "it took longer than the bound"
         proxy.refuse = False
 
         back = team.wait_for_notes(worker, "completed", 2, 20)[1].t - silent

@@ -37,7 +37,7 @@ def play_member(server: Redis, folder: Path, evidence: Evidence, *, language: La
 
 
 def play_server(_server: Redis, folder: Path, evidence: Evidence, *, step: float) -> None:
-    """Workers in every language hold jobs while Redis' clock is stepped, and stepped back to where it was."""
+    """Workers in every language have active jobs while Redis' clock is stepped, and stepped back to where it was."""
     folder.mkdir()
     clock = WallClock(folder)
     with Redis(clock=clock) as server, Team(server, folder, LEASE) as team:
@@ -51,7 +51,7 @@ def play_server(_server: Redis, folder: Path, evidence: Evidence, *, step: float
         deadlines = dict.fromkeys(incarnations, 0.0)
         back = 0.0
 
-        def look() -> None:
+        def check() -> None:
             nonlocal back
             for incarnation in incarnations:
                 score = float(server.command("ZSCORE", f"{{{CLUSTER}}}:due", f"L:{incarnation}") or 0)
@@ -64,7 +64,7 @@ def play_server(_server: Redis, folder: Path, evidence: Evidence, *, step: float
             _delayed(team, master, echo, evidence, "Redis", task="echo")
 
             def two_leases(stepped: float = stepped) -> bool:
-                look()
+                check()
                 return time.monotonic() > stepped + 2 * LEASE
 
             wait_until(two_leases, 2 * LEASE + 1, "two leases have passed")

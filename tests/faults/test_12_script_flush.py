@@ -1,4 +1,4 @@
-"""Fault 12: SCRIPT FLUSH every 50 ms under load. Nobody sees an error, and nothing happens twice."""
+"""Fault 12: SCRIPT FLUSH every 50 ms under load. No program sees an error, and nothing happens twice."""
 
 import threading
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_flushed_scripts_are_loaded_again_unseen(server: Redis, tmp_path: Path, 
             flusher.join()
         evidence.measured("flushes", flushes, at_least=FLUSHES)
         evidence.measured("jobs", total)
-        evidence.measured("jobs given twice", sum(team.count(worker, "added") for worker in workers) - total, at_most=0)
+        evidence.measured("jobs assigned twice", sum(team.count(worker, "added") for worker in workers) - total, at_most=0)
         errors = [error for member in (*masters, *workers) for error in team.errors(member)]
         evidence.measured("errors seen", len(errors), at_most=0, detail=errors)
         team.check(masters[0], evidence)

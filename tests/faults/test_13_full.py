@@ -37,13 +37,13 @@ def play(server: Redis, folder: Path, evidence: Evidence, *, language: Language)
         server.command("CONFIG", "SET", "maxmemory", used + 8 * 2**20)
 
         filled = fill(team, master)
-        # It stays full for two leases, in which renewals and all that ends jobs succeed.
+        # It stays full for two leases, in which renewals and finishes succeed.
         full = time.monotonic()
         refused = 0
 
         def still_full() -> bool:
             nonlocal refused, filled
-            # What ended before, and inboxes that are trimmed, make room for a while.
+            # Jobs that finished before, and inboxes that are trimmed, free memory for a while.
             filled += fill(team, master)
             refused += 1
             return time.monotonic() > full + 2 * LEASE
@@ -61,7 +61,7 @@ def play(server: Redis, folder: Path, evidence: Evidence, *, language: Language)
         stats = team.stats(master)
         assert (stats["completed"], stats["active"], stats["deleting"]) == (str(ACTIVE // 2), "5", "0")
 
-        # Jobs that end make room. `later` has no worker yet, `relief` takes what waits there.
+        # Jobs that finish free memory. `later` has no worker yet, `relief` takes what waits there.
         before = time.monotonic()
         server.command("CONFIG", "SET", "maxmemory", used + 64 * 2**20)
         (added,) = team.add(master, 1)

@@ -25,7 +25,7 @@ def test_a_server_that_evicts_is_refused(tmp_path: Path, language: Language, evi
                     if answer.ok:
                         answer = driver.ask("ready")
                     assert answer.code == "EVICTION_POLICY", answer.fields
-                    assert policy in answer["message"], "the message says what is set"
+                    assert policy in answer["message"], "the message names the policy"
                     assert "noeviction" in answer["message"], "the message names the fix"
                     refused += 1
                 finally:

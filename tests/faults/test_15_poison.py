@@ -21,7 +21,7 @@ def test_a_job_that_kills_its_worker_fails_and_its_neighbours_do_not(server: Red
             (note,) = team.wait_for_notes(victim, "add", 1, LEASE + 5)
             assert note.job == poison, "it goes first again, so it is found out soon"
             victim.kill()
-            wait_until(lambda: team.stats(master)["active"] == "0", LEASE + 5, "its job is taken back")
+            wait_until(lambda: team.stats(master)["active"] == "0", LEASE + 5, "its job is requeued")
         worker = team.worker(behave="echo")
         wait_until(lambda: int(team.stats(master)["completed"]) == OTHERS, 10, "all others are completed")
         failed = master.call("job", id=poison)
@@ -30,5 +30,5 @@ def test_a_job_that_kills_its_worker_fails_and_its_neighbours_do_not(server: Red
         assert (stats["crashes"], stats["failures"]) == (str(MAX_CRASHES + 1), "1")
         assert {note.job for note in team.notes(worker, "add")} == set(others)
         evidence.measured("workers it killed", int(stats["crashes"]), at_most=MAX_CRASHES + 1)
-        evidence.measured("neighbours failed or given twice", abs(team.count(worker, "added") - OTHERS), at_most=0)
+        evidence.measured("neighbours failed or assigned twice", abs(team.count(worker, "added") - OTHERS), at_most=0)
         team.check(master, evidence)

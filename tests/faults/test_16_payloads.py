@@ -1,6 +1,6 @@
 """Fault 16: payloads at the edges. Bytes are equal in every pair of producer and consumer, or adding fails with a typed error;
-nobody crashes. Empty, NUL, invalid UTF-8 and the limit are conformance scenarios (payload_bytes, payload_default_limit); here are
-the values that are hard to write or to read as JSON, as a program of each language would give them."""
+no member crashes. Empty, NUL, invalid UTF-8 and the limit are conformance scenarios (payload_bytes, payload_default_limit);
+here are the values that are hard to write or to read as JSON, as a program of each language would pass them."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def test_hard_values_arrive_or_are_refused(
 
 @pytest.mark.parametrize("producer", [Language.PYTHON, Language.NODE])
 def test_values_that_json_cannot_represent_are_refused(server: Redis, tmp_path: Path, producer: Language) -> None:
-    """C and Rust programs give JSON as text, which libswarm does not look into."""
+    """C and Rust programs pass JSON as text, which libswarm does not parse."""
     with Team(server, tmp_path, lease=10.0) as team:
         master = team.master(producer)
         refused = "nan" if producer == Language.PYTHON else "big"

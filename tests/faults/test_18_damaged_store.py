@@ -47,7 +47,7 @@ SCORES = ["-inf", "inf", "0", "-1", "1e300", "9007199254740993", "12345.678"]
 
 
 def damage(server: Redis, rng: random.Random, keys: list[str]) -> str:
-    """Alters one of these keys; says how."""
+    """Alters one of these keys. Returns a description of the change."""
     key = rng.choice(keys)
     kind = server.command("TYPE", key).decode()
     garbage = rng.choice(GARBAGE)
@@ -112,7 +112,7 @@ def keys_of(server: Redis) -> list[str]:
 
 
 def ask(driver: Driver, command: str, **fields: object) -> Answer:
-    """A call that must be answered in time, well or with an error of a kind that says what is wrong."""
+    """A call that must be answered in time, well or with an error of a kind that names the cause."""
     driver.send(command, **fields)
     answer = driver.answer(ANSWERS_WITHIN)
     assert answer.ok or answer.code in TYPED, f"{driver.language} answered `{command}` with {answer.fields}"
@@ -162,7 +162,7 @@ def test_members_survive_any_damage_and_recover(server: Redis, tmp_path: Path, e
                 assert driver.alive, f"the process of {driver.language} ended"
                 ask(driver, "health")
 
-            # With what was damaged out of the way, everybody works again without being started anew.
+            # With what was damaged out of the way, every member works again without a restart.
             server.command("FLUSHALL")
             before = [team.count(worker, "added") for worker in workers]
             wait_until(lambda: int(ask(masters[0], "stats").get("members") or 0) >= len(workers), 20, "the workers are back")
@@ -172,7 +172,7 @@ def test_members_survive_any_damage_and_recover(server: Redis, tmp_path: Path, e
                     ask(master, "add_many", payloads=[b"1"] * 20)
                 return all(team.count(worker, "added") > count for worker, count in zip(workers, before, strict=True))
 
-            wait_until(all_work, 20, "every worker is given jobs")
+            wait_until(all_work, 20, "every worker is assigned jobs")
             wait_until(lambda: ask(masters[0], "stats").get("waiting") == "0", 10, "every job is done")
             evidence.measured("damages", len(done), at_least=1)
         except BaseException:

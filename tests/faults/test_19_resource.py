@@ -56,7 +56,7 @@ def test_jobs_of_one_resource_do_not_overlap(server: Redis, tmp_path: Path, evid
 
 
 def test_waiting_for_a_resource_costs_few_calls(server: Redis, tmp_path: Path, evidence: Evidence) -> None:
-    # A long lease, and a look at what workers wrote down: nothing else calls meanwhile.
+    # A long lease, and only the journals of the workers are read: nothing else calls meanwhile.
     with Team(server, tmp_path, lease=60.0) as team:
         master = team.master()
         workers = [team.worker(behave="wait", burn=int(WORK * 1000)) for _ in range(WORKERS // 5)]

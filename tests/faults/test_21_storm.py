@@ -14,7 +14,7 @@ LEASE = 2.0
 
 
 def loads(workers: list[Driver]) -> list[int]:
-    """How many jobs each holds."""
+    """How many active jobs each has."""
     return [int(worker.call("health")["active"]) for worker in workers]
 
 

@@ -53,7 +53,7 @@ def test_a_deleted_job_stops_once(server: Redis, tmp_path: Path, evidence: Evide
         worker.call("terminate", grace=1000)
         for number in range(300):
             delete(add(f"race{number}", resource=f"r{number % 7}", retries=1, run_timeout=60_000))
-        wait_until(lambda: _idle(team.stats(master)), 10, "all have ended")
+        wait_until(lambda: _idle(team.stats(master)), 10, "all have finished")
 
         # Between two attempts.
         echo.call("terminate", grace=1000)

@@ -27,7 +27,7 @@ def test_exit_with_work_in_flight(server: Redis, tmp_path: Path, language: Langu
         heir = team.worker()
         adder.send("flood", count=2000, payload=b'{"n":1}')
 
-        # The end of its input ends a driver with its worker at work, and with its master's adds answered or not.
+        # The end of its input stops a driver with its worker at work, and with its master's adds answered or not.
         assert leaver.quit() == 0
         assert adder.quit() == 0
 

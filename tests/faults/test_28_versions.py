@@ -45,7 +45,7 @@ def test_an_older_version_refuses_and_loses_nothing(
             finally:
                 late.close()
         team.wait_for_notes(worker, "close", 1, team.lease + 2)
-        wait_until(lambda: worker.call("health")["error"] == "PROTOCOL_VERSION", 5, "health() says why")
+        wait_until(lambda: worker.call("health")["error"] == "PROTOCOL_VERSION", 5, "health() has the error")
         assert len(team.notes(worker, "delete")) == JOBS, "it has stopped its jobs: it cannot renew its right to them"
         changed = {key for key, value in contents(server).items() if before.get(key) != value}
         evidence.measured("calls refused", refused, at_least=4)

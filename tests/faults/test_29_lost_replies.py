@@ -47,7 +47,7 @@ def test_each_job_exists_and_runs_once(
 
         evidence.measured("replies lost by the master", before_master.dropped, at_least=3)
         evidence.measured("replies lost by the worker", before_worker.dropped, at_least=3)
-        evidence.measured("jobs given twice", team.count(worker, "added") - JOBS, at_most=0)
+        evidence.measured("jobs assigned twice", team.count(worker, "added") - JOBS, at_most=0)
         assert (team.count(worker, "added"), team.count(worker, "refused")) == (JOBS, 0)
         stats = team.stats(observer)
         assert (stats["added"], stats["active"], stats["waiting"]) == (str(JOBS), "0", "0")

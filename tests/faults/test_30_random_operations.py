@@ -9,7 +9,7 @@ from evidence import Evidence
 
 ROOT = Path(__file__).resolve().parents[2]
 TEST = "tests::model::whatever_comes_in_whatever_order_every_step_follows_the_rules"
-# What `make test-core` has built: another selection of packages has other features and is built anew.
+# What `make test-core` has built: another selection of packages has other features and is built again.
 BUILT = ["--workspace", "--exclude", "libswarm-python", "--exclude", "libswarm-node", "--exclude", "documented"]
 # The seeds are stored in the test: so many runs, each of these steps.
 RUNS = 5

@@ -44,7 +44,7 @@ return { lost, redis.call('HKEYS', KEYS[2]) }
 
 
 class Watch:
-    """Looks at the keys and jobs again and again."""
+    """Reads the keys and jobs again and again."""
 
     def __init__(self, server: Redis) -> None:
         self._server = server
@@ -52,7 +52,7 @@ class Watch:
         self.lost: Counter[str] = Counter()
         self.beyond: Counter[str] = Counter()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """One moment."""
         keys = [f"{{{CLUSTER}}}:{part}" for part in ("unique", "jobs", "due")]
         lost, ids = self._server.command("EVAL", MOMENT, 3, *keys)
@@ -96,14 +96,14 @@ def test_no_key_outlives_its_job(tmp_path: Path, evidence: Evidence, kills: int)
             return new, existed
 
         def completed() -> int:
-            watch.look()
+            watch.check()
             return int(team.stats(observer)["completed"])
 
         def wait_for_work(enough: int) -> None:
             wait_until(lambda: completed() >= enough, 30, "work goes on")
 
         def idle() -> bool:
-            watch.look()
+            watch.check()
             stats = team.stats(observer)
             return all(stats[state] == "0" for state in ("waiting", "active", "delayed", "blocked", "deleting"))
 

@@ -24,7 +24,7 @@ WAITING = {
 SHORT = {**_numbered(6, emptied.scenarios(None)), **_numbered(8, half_open.scenarios(None))}
 LANES = [Lane(len(WAITING), WAITING), Lane(3, SHORT)]
 DONE = {
-    1: "kill -9 of a worker that holds 500 jobs, default options",
+    1: "kill -9 of a worker with 500 active jobs, default options",
     2: "SIGSTOP of a worker for 2 L, default options",
     6: "Redis loses all its data, default options",
     8: "half-open connections, default options",

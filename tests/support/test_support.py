@@ -1,4 +1,4 @@
-"""The servers and faults are what they say they are; otherwise the tests built on them would show nothing."""
+"""The servers and faults do what their names promise; otherwise the tests built on them would show nothing."""
 
 import random
 import signal

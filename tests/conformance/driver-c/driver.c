@@ -40,9 +40,9 @@ static void obey(command *command, line *answer) {
 
 int main(void) {
     char *text = NULL;
-    size_t room = 0;
+    size_t capacity = 0;
     line answer = {0};
-    while (getline(&text, &room, stdin) > 0) {
+    while (getline(&text, &capacity, stdin) > 0) {
         command command = command_parse(text);
         line_clear(&answer);
         line_add(&answer, "ok");

@@ -13,9 +13,9 @@ _Noreturn void misuse(const char *what, const char *detail) {
 }
 
 static void put(line *line, const char *bytes, size_t len) {
-    if (line->len + len + 1 > line->room) {
-        line->room = 2 * (line->len + len + 1);
-        line->data = realloc(line->data, line->room);
+    if (line->len + len + 1 > line->capacity) {
+        line->capacity = 2 * (line->len + len + 1);
+        line->data = realloc(line->data, line->capacity);
         if (line->data == NULL) misuse("out of memory", "line");
     }
     if (len > 0) memcpy(line->data + line->len, bytes, len);
@@ -153,9 +153,9 @@ uint64_t command_number(command *command, const char *name) {
 char **command_list(command *command, const char *name, size_t *count) {
     field *field = find(command, name);
     *count = 0;
-    size_t room = 1;
-    for (const char *c = field ? field->value : ""; *c != '\0'; c++) room += *c == ',';
-    char **items = calloc(room + 1, sizeof *items);
+    size_t capacity = 1;
+    for (const char *c = field ? field->value : ""; *c != '\0'; c++) capacity += *c == ',';
+    char **items = calloc(capacity + 1, sizeof *items);
     if (items == NULL) misuse("out of memory", name);
     if (field == NULL || *field->value == '\0') return items;
     for (char *item = field->value; item != NULL;) {

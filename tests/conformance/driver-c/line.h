@@ -10,7 +10,7 @@
 /* A line being put together. Starts as {0}; free `data` at the end. */
 typedef struct line {
     char *data;
-    size_t len, room;
+    size_t len, capacity;
 } line;
 
 void line_add(line *line, const char *text);
@@ -40,7 +40,7 @@ typedef struct command {
 command command_parse(char *line);
 /* NULL if there is no such field. */
 const char *command_find(command *command, const char *name);
-/* A missing field is a mistake of the test and ends the driver. */
+/* A missing field is a mistake of the test and stops the driver. */
 const char *command_text(command *command, const char *name);
 uint64_t command_number(command *command, const char *name);
 /* The items of a list, NULL after the last; to be freed. */

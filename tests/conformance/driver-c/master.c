@@ -79,7 +79,7 @@ static swarm_error *add_many(swarm_master *master, command *command, line *answe
 /* Adds in flight. */
 typedef struct flood {
     pthread_mutex_t lock;
-    pthread_cond_t ended;
+    pthread_cond_t finished;
     size_t open, stored;
     int failure;
     line *ids;
@@ -90,7 +90,7 @@ static void flooded(void *user_data, const swarm_error *error, const swarm_call 
     pthread_mutex_lock(&flood->lock);
     if (error != NULL) flood->failure = swarm_error_status(error);
     else line_item(flood->ids, swarm_call_id(added, 0), flood->stored++ == 0);
-    if (--flood->open == 0) pthread_cond_signal(&flood->ended);
+    if (--flood->open == 0) pthread_cond_signal(&flood->finished);
     pthread_mutex_unlock(&flood->lock);
 }
 
@@ -99,7 +99,7 @@ static swarm_error *flood_all(swarm_master *master, command *command, line *answ
     swarm_bytes payload = command_payload(command);
     swarm_job_options options = job_options(command);
     line_add(answer, " ids=");
-    flood flood = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER, .open = count, .ids = answer};
+    flood flood = {.lock = PTHREAD_MUTEX_INITIALIZER, .finished = PTHREAD_COND_INITIALIZER, .open = count, .ids = answer};
     for (size_t i = 0; i < count; i++) {
         swarm_error *error = NULL;
         if (swarm_call_on_done(swarm_master_add(master, payload, &options), SWARM_NO_TIMEOUT, flooded, &flood, NULL, &error) != SWARM_OK) {
@@ -107,7 +107,7 @@ static swarm_error *flood_all(swarm_master *master, command *command, line *answ
         }
     }
     pthread_mutex_lock(&flood.lock);
-    while (flood.open > 0) pthread_cond_wait(&flood.ended, &flood.lock);
+    while (flood.open > 0) pthread_cond_wait(&flood.finished, &flood.lock);
     pthread_mutex_unlock(&flood.lock);
     if (flood.failure != 0) {
         line_clear(answer);

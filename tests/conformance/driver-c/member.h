@@ -15,7 +15,7 @@ swarm_options *options_of(command *command);
 /* Waits for a call. SWARM_OK: it is written to `answer`, for its answer to be read, and to be freed. */
 swarm_status answered(swarm_call *call, uint64_t timeout_ms, swarm_call **answer, swarm_error **error);
 swarm_status stats_of(const swarm_member *member, uint64_t timeout_ms, swarm_stats *stats, swarm_error **error);
-/* `existed` has room for the answers. */
+/* `existed` has a place for each answer. */
 swarm_status delete_jobs(const swarm_member *member, const char *const *ids, size_t count, uint64_t timeout_ms, bool *existed,
                          swarm_error **error);
 void line_health(line *answer, const swarm_health *health);
@@ -58,7 +58,7 @@ typedef struct master_command {
     swarm_error *(*obey)(swarm_master *master, command *command, line *answer);
 } master_command;
 
-/* In look.c, choose.c, control.c, schedules.c, limits.c, flows.c, follow.c and metrics.c. */
+/* In inspect.c, choose.c, control.c, schedules.c, limits.c, flows.c, follow.c and metrics.c. */
 extern const master_command look_commands[];
 extern const master_command choose_commands[];
 extern const master_command control_commands[];

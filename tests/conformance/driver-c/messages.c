@@ -61,7 +61,7 @@ static swarm_new_message addressed(command *command) {
         message.to = kinds[i].to;
         message.name = to + len;
     }
-    if (message.name == NULL) misuse("nobody is", to);
+    if (message.name == NULL) misuse("no recipient is", to);
     if (message.to == SWARM_TO_PROCESS) message.pid = (uint32_t)strtoul(message.name, NULL, 10);
     return message;
 }

@@ -27,7 +27,7 @@ struct worker_driver {
     char incarnation[64];
     /* Active jobs for commands to come. */
     swarm_job **jobs;
-    size_t count, room;
+    size_t count, capacity;
     bool is_drained;
     swarm_status drain_status;
 };
@@ -69,9 +69,9 @@ static void write_note(worker_driver *driver, line line) {
 
 static void keep(worker_driver *driver, swarm_job *job) {
     pthread_mutex_lock(&driver->lock);
-    if (driver->count == driver->room) {
-        driver->room = driver->room ? 2 * driver->room : 64;
-        driver->jobs = realloc(driver->jobs, driver->room * sizeof *driver->jobs);
+    if (driver->count == driver->capacity) {
+        driver->capacity = driver->capacity ? 2 * driver->capacity : 64;
+        driver->jobs = realloc(driver->jobs, driver->capacity * sizeof *driver->jobs);
         if (driver->jobs == NULL) misuse("out of memory", "jobs");
     }
     driver->jobs[driver->count++] = job;

@@ -33,14 +33,14 @@ function line(start, fields = {}) {
 const ok = (fields) => line("ok", fields);
 
 function failed(error) {
-  // Anything else is a mistake of the test or a bug, and ends the driver.
+  // Anything else is a mistake of the test or a bug, and stops the driver.
   if (!(error instanceof SwarmError)) throw error;
   return line("error", { code: codeOf(error), message: error.message });
 }
 
 const codeOf = (error) => error.code.replace("SWARM_", "");
 
-/** The payload of a command, as a program would give it. */
+/** The payload of a command, as a program would pass it. */
 function valueOf({ payload, type }) {
   return type === "bytes" ? bytes(payload) : JSON.parse(bytes(payload).toString());
 }
@@ -60,7 +60,7 @@ function shown(value) {
   return { payload: Buffer.from(JSON.stringify(value)), type: "json" };
 }
 
-/** A value at the edges of what JSON can hold. */
+/** A value at the edges of what JSON can represent. */
 function hardValue(name) {
   if (name === "deep") {
     let value = [];
@@ -331,8 +331,8 @@ class MasterDriver extends Driver {
         const jobs = list(fields.payloads).map((hex, index) => new NewJob(JSON.parse(bytes(hex)), { id: ids[index] }));
         const options = { ...jobOptionsOf(fields), timeout: Number(fields.timeout), keep: fields.keep === "true" };
         const outcomes = await master.runMany(jobs, options);
-        const ends = outcomes.map(({ value, reason }) => (reason ? codeOf(reason) : JSON.stringify(value)));
-        return ok({ outcomes: ends, existed_each: outcomes.map(({ existed }) => existed) });
+        const values = outcomes.map(({ value, reason }) => (reason ? codeOf(reason) : JSON.stringify(value)));
+        return ok({ outcomes: values, existed_each: outcomes.map(({ existed }) => existed) });
       }
       case "job": {
         const job = await master.job(fields.id);

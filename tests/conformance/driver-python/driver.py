@@ -87,7 +87,7 @@ def _error(error: libswarm.SwarmError) -> Answer:
 
 
 def _value(fields: Fields) -> Any:
-    """The payload of a command, as a program would give it."""
+    """The payload of a command, as a program would pass it."""
     raw = bytes.fromhex(fields["payload"])
     return raw if fields.get("type") == "bytes" else json.loads(raw)
 
@@ -109,7 +109,7 @@ def _job_payload(job: libswarm.Job) -> Fields:
 
 
 def _hard_value(name: str) -> Any:
-    """A value at the edges of what JSON can hold."""
+    """A value at the edges of what JSON can represent."""
     if name == "deep":
         value: list[Any] = []
         for _ in range(9_999):

@@ -1,4 +1,4 @@
-"""A Redis user that may do what docs/guides/operations.md says libswarm needs, and nothing else."""
+"""A Redis user with the permissions that docs/guides/operations.md lists for libswarm, and nothing else."""
 
 import re
 from pathlib import Path

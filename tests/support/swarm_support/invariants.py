@@ -1,4 +1,4 @@
-"""The promises that hold whatever happened, checked afterwards from what the workers wrote down and what Redis holds.
+"""The guarantees in every case, checked afterwards from the journals of the workers and the data in Redis.
 
 I1 each added, not deleted job is in exactly one state. I2 the counts of the states sum to added - removed. I3 at most one
 accepted completion per job. I4 the fences of a job strictly increase. I5 accepted executions do not overlap (each job is its
@@ -187,7 +187,7 @@ def _broken_states(store: Store, ledger: Ledger, completed: set[str]) -> list[st
         if job not in store.active.get(inc, ())
     ]
     broken += [
-        f"I1: {inc} holds {job}, which is {by_owner.get(job)}'s"
+        f"I1: {job} is active at {inc}, but is {by_owner.get(job)}'s"
         for inc, jobs in store.active.items()
         for job in jobs
         if by_owner.get(job) != inc
@@ -195,8 +195,8 @@ def _broken_states(store: Store, ledger: Ledger, completed: set[str]) -> list[st
     expected = set(ledger.added) - ledger.deleted
     there = store.jobs | store.failed
     broken += [f"I1: {job} is completed and still there" for job in completed & store.jobs]
-    broken += [f"I1: {job} is there, but nobody added it" for job in there - set(ledger.added)]
-    # A worker may have died between the acceptance of a completion and its note of it.
+    broken += [f"I1: {job} is there, but was never added" for job in there - set(ledger.added)]
+    # A worker may have crashed between the acceptance of a completion and its note of it.
     unnoted = expected - there - completed - ledger.doubtful
     if len(unnoted) > store.meta["completed"] - len(completed & expected):
         broken.append(f"I1: {len(unnoted)} jobs are lost, among them {sorted(unnoted)[:3]}")
@@ -220,7 +220,7 @@ def _broken_executions(notes: list[Note], ledger: Ledger) -> list[str]:
     for note in notes:
         if note.event == "add":
             if executions[note.job] and note.fence <= executions[note.job][-1]:
-                broken.append(f"I4: {note.job} was given with fence {note.fence} after {executions[note.job]}")
+                broken.append(f"I4: {note.job} was assigned with fence {note.fence} after {executions[note.job]}")
             if note.job in accepted:
                 broken.append(f"I5: {note.job} started again after its completion was accepted")
             executions[note.job].append(note.fence)

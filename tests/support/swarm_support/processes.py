@@ -46,7 +46,7 @@ class Language(StrEnum):
 
 
 class DriverFailure(AssertionError):
-    """A driver died, hung or answered with something else than a line of the protocol."""
+    """A driver crashed, hung or answered with something else than a line of the protocol."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Driver:
         return self._process.pid
 
     def send(self, command: str, **fields: object) -> None:
-        """Gives a command without waiting for its answer."""
+        """Sends a command without waiting for its answer."""
         self._last = command
         line = " ".join([command, *(f"{name}={_encoded(value)}" for name, value in fields.items() if value is not None)])
         assert self._process.stdin is not None
@@ -131,12 +131,12 @@ class Driver:
         return Answer.parse(line)
 
     def ask(self, command: str, **fields: object) -> Answer:
-        """Gives a command and waits for its answer, whatever it is."""
+        """Sends a command and waits for its answer, whatever it is."""
         self.send(command, **fields)
         return self.answer()
 
     def call(self, command: str, **fields: object) -> Answer:
-        """Gives a command whose answer must be ok."""
+        """Sends a command whose answer must be ok."""
         answer = self.ask(command, **fields)
         if not answer.ok:
             raise AssertionError(f"{self.language} answered `{command}` with {answer.fields}")
@@ -181,7 +181,7 @@ class Driver:
             self.close()
 
     def close(self) -> None:
-        """Ends the process, whatever it is doing."""
+        """Kills the process, whatever it is doing."""
         if self._process.poll() is None:
             self.kill()
         self._errors.close()

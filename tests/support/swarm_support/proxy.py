@@ -65,7 +65,7 @@ class Proxy:
         self.requests.blackhole = self.replies.blackhole = True
 
     def heal(self) -> None:
-        """Ends what `cut` began."""
+        """Undoes `cut`."""
         self.requests.blackhole = self.replies.blackhole = False
 
     def reset(self) -> None:
@@ -82,7 +82,7 @@ class Proxy:
         self._loop.call_soon_threadsafe(self._silence, command.upper())
 
     def half_close(self) -> None:
-        """Ends the replies of all open connections, while their requests still flow."""
+        """Drops the replies of all open connections, while their requests still flow."""
         self._loop.call_soon_threadsafe(self._each, _Connection.half_close)
 
     def close(self) -> None:
@@ -139,7 +139,7 @@ class Proxy:
                 connection.pump(upstream[0], writer, self.replies, connection.drops_reply),
             )
         except asyncio.CancelledError:
-            # The proxy is closed. asyncio would log that the task, which nobody awaits, was cancelled.
+            # The proxy is closed. asyncio would log that the task, which is not awaited, was cancelled.
             pass
         finally:
             connection.abort()

@@ -32,7 +32,7 @@ def server_binary() -> str:
 class Redis:
     """One server on a free port of 127.0.0.1 and on a Unix socket, with its files in a folder of its own.
 
-    `config` holds settings as in redis.conf. Nothing is persisted unless `config` says so. With `certificates` the port speaks
+    `config` has settings as in redis.conf. Nothing is persisted unless `config` enables it. With `certificates` the port speaks
     only TLS and asks for a client certificate. `clock` is the wall clock that it sees, if not the machine's. As a context manager
     it is stopped at the end.
     """
@@ -79,7 +79,7 @@ class Redis:
 
     @property
     def admin(self) -> redis.Redis:
-        """A client of the test's own, over the Unix socket, for looking at keys and giving server commands."""
+        """A client of the test's own, over the Unix socket, for reading keys and sending server commands."""
         if self._admin is None:
             self._admin = redis.Redis(unix_socket_path=str(self.socket), password=self.config.get("requirepass"))
         return self._admin
@@ -121,7 +121,7 @@ class Redis:
         self.start()
 
     def copy_of_disk(self) -> Path:
-        """What its append-only file holds now, for `lose_power`."""
+        """The content of its append-only file now, for `lose_power`."""
         copy = self.dir / f"disk-{time.monotonic_ns()}"
         shutil.copytree(self.dir / "appendonlydir", copy)
         return copy

@@ -6,14 +6,14 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# Between two looks at a state; short beside every bound that is tested, long beside the cost of a look.
+# Between two checks of a state; short beside every bound that is tested, long beside the cost of a check.
 _LOOK_EVERY_S = 0.01
 
 
 def wait_until(condition: Callable[[], T | None], within: float, what: str) -> T:
-    """Answers the first truthy value of `condition`, looked at until `within` seconds have passed.
+    """Answers the first truthy value of `condition`, checked until `within` seconds have passed.
 
-    Raises `TimeoutError` naming `what` and the last value otherwise. Always looks at least once, and once more at the end.
+    Raises `TimeoutError` naming `what` and the last value otherwise. Always checks at least once, and once more at the end.
     """
     end = time.monotonic() + within
     while True:

@@ -9,7 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 /// A command with its fields in their order.
 pub struct Command {
     pub name: String,
-    /// Scalars are decoded; lists keep their commas, which encoded items cannot hold.
+    /// Scalars are decoded; lists keep their commas, which encoded items cannot contain.
     pub fields: Vec<(String, String)>,
     raw: Vec<(String, String)>,
 }

@@ -159,8 +159,8 @@ impl MasterDriver {
             "run" => {
                 let mut existed = false;
                 let run = master.run_with(new_job(command)?, |added| existed = added.existed);
-                let ended = limited(command, run).await?;
-                Ok(outcome(ended)?.with("existed", existed))
+                let finished = limited(command, run).await?;
+                Ok(outcome(finished)?.with("existed", existed))
             }
             "obliterate" => master.obliterate().await.map(|()| Answer::ok()),
             "close" => master.close().await.map(|()| Answer::ok()),

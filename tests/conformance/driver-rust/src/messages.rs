@@ -54,7 +54,7 @@ fn to(command: &Command) -> Result<To, Error> {
         "name" => To::Name(name.into()),
         "member" => To::Member(name.into()),
         "pid" => To::Process { pid: name.parse().map_err(|_| misuse("a pid is a number"))?, host: String::new() },
-        _ => return Err(misuse(format!("nobody is `{to}`"))),
+        _ => return Err(misuse(format!("no recipient is `{to}`"))),
     })
 }
 

@@ -158,7 +158,7 @@ impl WorkerDriver {
             "drain" => {
                 let (worker, (done, drained)) = (worker.clone(), oneshot::channel());
                 self.drained = Some(drained);
-                // Nobody may ask how it went.
+                // The outcome may never be asked for.
                 tokio::spawn(async move { drop(done.send(worker.drain().await)) });
                 Ok(Answer::ok())
             }
@@ -205,7 +205,7 @@ fn handle_batches(
     let (all, reports) = (shared.clone(), report.clone());
     let handler = move |jobs: Vec<Job>| {
         all.counts.added.fetch_add(jobs.len() as u64, Relaxed);
-        // Nobody listens after a reset.
+        // Nothing receives it after a reset.
         let _ = reports.send(Report::Batch(jobs.iter().map(|job| (job.id.clone(), job.fence)).collect()));
         let all = all.clone();
         async move {
@@ -272,7 +272,7 @@ async fn handle_events(shared: Arc<Shared>, report: UnboundedSender<Report>) {
         // The other behaviours may see more jobs than anyone will ask about.
         let asked_about = matches!(shared.behaviour, Behaviour::Hold | Behaviour::Late);
         if asked_about || !matches!(event, Event::Add(_)) {
-            // Nobody listens after a reset.
+            // Nothing receives it after a reset.
             let _ = report.send(Report::Event(event));
         }
     }

@@ -1,4 +1,4 @@
-/* Commands that look into the cluster or change what is seen there. */
+/* Commands that inspect the cluster, pause queues, retry failed jobs, and delete finished ones. */
 #include <stdlib.h>
 #include <string.h>
 
