@@ -27,7 +27,7 @@ int main(int count, char **arguments) {
     CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed && result.len == 13 && memcmp(result.data, "{\"a\":1,\"b\":2}", 13) == 0);
     swarm_call_free(outcome);
   }
-  /* Its input ends, and so does it. */
+  /* It exits when its input ends. */
   close(ends[1]);
   int status;
   CHECK(waitpid(child, &status, 0) == child);

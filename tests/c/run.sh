@@ -120,7 +120,7 @@ installed() {
   check install.destdir bash -c "scripts/install.sh /opt/swarm '$staged' && grep -q '^prefix=/opt/swarm$' '$staged/opt/swarm/lib/pkgconfig/libswarm.pc'"
   for example in examples/c/*.c; do
     name=$(basename "${example%.c}")
-    # As a user would: with what pkg-config says and nothing else but the warnings.
+    # As a user would: with the flags of pkg-config and nothing else but the warnings.
     check "install.build_example_$name" cc -std=c11 -D_POSIX_C_SOURCE=200809L "${warnings[@]}" "$example" "${flags[@]}" -o "$out/examples/$name"
   done
   check install.run_examples examples/c/run.sh "$out/examples"
@@ -137,7 +137,7 @@ readme() {
   check install.run_readme env ASAN_OPTIONS=detect_leaks=1 "$out/readme-master" "$out/readme"
 }
 
-# The archive alone, with what libswarm.pc says it needs.
+# The archive alone, with the libraries that libswarm.pc lists.
 build_static() {
   local private
   read -ra private <<<"$(pkg-config --static --libs-only-l libswarm | sed 's/-lswarm//')"

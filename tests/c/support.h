@@ -73,7 +73,7 @@ static inline swarm_status answered(swarm_call *call, uint64_t timeout_ms, swarm
   return status;
 }
 
-/* Deletes jobs; `existed`, unless NULL, has room for the answers. */
+/* Deletes jobs; `existed`, unless NULL, has a place for each answer. */
 static inline swarm_status delete_jobs(const swarm_member *member, const char *const *ids, size_t count, uint64_t timeout_ms,
                                        bool *existed, swarm_error **error) {
   swarm_call *deleted = NULL;
@@ -223,7 +223,7 @@ static inline void keeper_start(keeper *kept, const swarm_options *options) {
   start_worker(kept->worker);
 }
 
-/* The job at `index` of those given to the worker, once it was. */
+/* The job at `index` of those assigned to the worker, once it was. */
 static inline swarm_job *kept_job(keeper *kept, long index) {
   CHECK(counter_reaches(&kept->added, index + 1));
   return kept->jobs[index];

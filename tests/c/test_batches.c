@@ -165,7 +165,7 @@ static void each_job_has_its_own_outcome(void) {
   swarm_job_free(jobs[2]);
   UNTIL_STATS(master, stats.deleting == 0 && stats.active == 1);
   CHECK_OK(finish_and_wait(jobs[3], swarm_result_release(), &error));
-  /* Assigned anew, it waits for others. */
+  /* Assigned again, it waits for others. */
   UNTIL_STATS(master, stats.active == 1);
   CHECK(counter_get(&kept.begun) == 1);
   end(worker);

@@ -4,7 +4,7 @@
 static swarm_options *options;
 static swarm_worker *worker;
 static swarm_master *master;
-static counter ended;
+static counter returned;
 
 static void refuse_in_worker(void *user_data, swarm_job *job) {
   (void)user_data;
@@ -14,9 +14,9 @@ static void refuse_in_worker(void *user_data, swarm_job *job) {
   CHECK(swarm_worker_free(worker) == SWARM_ERR_IN_CALLBACK);
   /* Waiting calls of another object are fine, and the worker goes on as if nothing had been tried. */
   CHECK_OK(swarm_call_end(swarm_master_add(master, swarm_bytes_of("\"from a callback\""), NULL), DEADLINE_MS, &error));
-  swarm_worker_on_add(worker, echo, &ended, count_destroy);
+  swarm_worker_on_add(worker, echo, &returned, count_destroy);
   CHECK_OK(swarm_job_finish(job, swarm_result_complete(swarm_job_payload(job), SWARM_CONTENT_JSON), NULL, &error));
-  counter_add(&ended);
+  counter_add(&returned);
 }
 
 static void a_worker_is_not_ended_in_its_own_callback(void) {
@@ -24,7 +24,7 @@ static void a_worker_is_not_ended_in_its_own_callback(void) {
   CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("1"), NULL), DEADLINE_MS, &outcome, &error));
   CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->completed);
   swarm_call_free(outcome);
-  CHECK(counter_reaches(&ended, 1));
+  CHECK(counter_reaches(&returned, 1));
   CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("2"), NULL), DEADLINE_MS, &outcome, &error));
   swarm_call_free(outcome);
 }
@@ -176,7 +176,7 @@ static void a_finished_job_does_not_wait_for_a_blocked_one(void) {
 
 int main(void) {
   static const counter fresh = COUNTER_INIT;
-  ended = fresh;
+  returned = fresh;
   options = test_options("callbacks");
   worker = new_worker(options);
   swarm_worker_on_add(worker, refuse_in_worker, NULL, NULL);
@@ -189,7 +189,7 @@ int main(void) {
   RUN(a_blocked_callback_loses_no_lease);
   RUN(a_finished_job_does_not_wait_for_a_blocked_one);
   CHECK(swarm_worker_free(worker) == SWARM_OK);
-  CHECK(counter_get(&ended) == 2);
+  CHECK(counter_get(&returned) == 2);
   end_master(master);
   swarm_options_free(options);
   return 0;

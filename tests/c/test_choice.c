@@ -52,8 +52,8 @@ static const char *block(void *user_data, const char *job, const char *workers) 
 
 static void destroy(void *user_data) { counter_add(&((chooser *)user_data)->destroyed); }
 
-/* Answers what nobody was shown. */
-static const char *choose_nobody(void *user_data, const char *job, const char *workers) {
+/* Returns a worker that was not shown. */
+static const char *choose_unknown(void *user_data, const char *job, const char *workers) {
   CHECK(job[0] == '{' && workers[0] == '[');
   counter_add(&((chooser *)user_data)->calls);
   return "nobody";
@@ -94,7 +94,7 @@ static void keeper_named(keeper *kept, const char *cluster, const char *name, ui
   swarm_options_free(options);
 }
 
-/* Ends the worker, and lets go of the jobs that it was given. */
+/* Ends the worker, and frees its jobs. */
 static void keeper_free(keeper *kept) {
   CHECK(swarm_worker_free(kept->worker) == SWARM_OK);
   for (long i = 0; i < kept->added.count; i++) swarm_job_free(kept->jobs[i]);
@@ -138,7 +138,7 @@ static void each_job_goes_to_the_worker_chosen(void) {
   CHECK_TEXT("b", swarm_job_id(kept_job(&bob, 2)));
   UNTIL_STATS(master, stats.waiting == 1 && stats.active == 3);
   CHECK(counter_get(&ann.added) == 0 && counter_get(&bob_is.calls) >= 4);
-  /* A job is as swarm_master_job gives it. Of four slots one is for a high priority, and what was chosen takes room. */
+  /* A job is as swarm_master_job returns it. Of four slots one is for a high priority, and each choice takes a free slot. */
   check_seen(&bob_is, 0, "{\"id\":\"high\",\"state\":\"waiting\",\"payload\":{\"n\":1},\"priority\":7,\"task\":\"\",");
   check_seen(&bob_is, 0, "\"name\":\"bob\"");
   check_seen(&bob_is, 0, "\"room\":4,\"tasks\":[\"\",\"t\"]}");
@@ -155,7 +155,7 @@ static void each_job_goes_to_the_worker_chosen(void) {
   snprintf(pid, sizeof pid, "\"name\":\"bob\",\"pid\":%ld,", (long)getpid());
   check_seen(&bob_is, 0, pid);
   check_seen(&bob_is, 0, "{\"active\":0,\"group\":\"\",\"host\":\"");
-  /* Nobody chooses any more. */
+  /* The choice is over. */
   CHECK(counter_get(&bob_is.destroyed) == 0);
   CHECK_OK(swarm_call_end(swarm_master_stop_choosing(master), DEADLINE_MS, &error));
   CHECK(counter_get(&bob_is.destroyed) == 1);
@@ -226,7 +226,7 @@ static void wrong_answers_are_reported_and_leave_the_job(void) {
   keeper_named(&ann, "choice-wrong", "ann", 3);
   swarm_master *master = master_of("choice-wrong");
   swarm_member_on_error(swarm_master_member(master), on_trouble, &chooser, NULL);
-  CHOOSE(master, NEVER_MS, choose_nobody, &chooser);
+  CHOOSE(master, NEVER_MS, choose_unknown, &chooser);
   add_named(master, "a", NULL, 0);
   CHECK(counter_reaches(&chooser.troubles, 1));
   UNTIL_STATS(master, stats.waiting == 1 && stats.active == 0);

@@ -1,11 +1,11 @@
-/* Credentials that a function of the program gives. */
+/* Credentials that a function of the program returns. */
 #include "support.h"
 
 static counter asked = COUNTER_INIT;
 static counter destroyed = COUNTER_INIT;
 
 /* The user `default` of the test server has no password, so that any is accepted. */
-static void give(void *user_data, swarm_credentials *credentials) {
+static void credentials_of_program(void *user_data, swarm_credentials *credentials) {
   (void)user_data;
   counter_add(&asked);
   CHECK(swarm_credentials_set(credentials, "default", "any") == SWARM_OK);
@@ -19,7 +19,7 @@ static void give_none(void *user_data, swarm_credentials *credentials) {
 static void a_function_returns_the_credentials(void) {
   swarm_options *options = test_options("credentials");
   swarm_options_set(options, "credentials_interval", "100");
-  swarm_options_set_credentials(options, give, &destroyed, count_destroy);
+  swarm_options_set_credentials(options, credentials_of_program, &destroyed, count_destroy);
   swarm_master *master = start_master(options);
   CHECK(counter_get(&asked) > 0);
   long before = counter_get(&asked);
@@ -45,13 +45,13 @@ static void options_that_exclude_each_other_are_refused(void) {
   const char *const names[] = {"password", "credentials_file"};
   for (size_t i = 0; i < 2; i++) {
     swarm_options *options = test_options("both-credentials");
-    swarm_options_set_credentials(options, give, NULL, NULL);
+    swarm_options_set_credentials(options, credentials_of_program, NULL, NULL);
     swarm_options_set(options, names[i], "x");
     swarm_master *master = NULL;
     CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_master_new(options, &master, &error));
     swarm_options_free(options);
   }
-  swarm_options_set_credentials(NULL, give, &destroyed, count_destroy);
+  swarm_options_set_credentials(NULL, credentials_of_program, &destroyed, count_destroy);
   CHECK(counter_get(&destroyed) == 2);
   CHECK(swarm_credentials_set(NULL, NULL, "x") == SWARM_OK);
 }

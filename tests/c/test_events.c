@@ -6,7 +6,7 @@ static swarm_master *master;
 
 /* What a callback has received. */
 typedef struct {
-  counter received, ended, destroyed;
+  counter received, finished, destroyed;
   int32_t kinds[2048];
   char ids[2048][32];
   char position[64];
@@ -22,7 +22,7 @@ static void keep_event(void *user_data, const swarm_job_event *event, const swar
   log_of_events *log = (log_of_events *)user_data;
   if (event == NULL) {
     log->status = swarm_error_status(failure);
-    counter_add(&log->ended);
+    counter_add(&log->finished);
     return;
   }
   CHECK(failure == NULL && event->struct_size >= sizeof *event && event->time > 0);
@@ -56,7 +56,7 @@ static void end(void) {
 static void follow(log_of_events *log, const char *after) {
   static const counter fresh = COUNTER_INIT;
   memset(log, 0, sizeof *log);
-  log->received = log->ended = log->destroyed = fresh;
+  log->received = log->finished = log->destroyed = fresh;
   CHECK_OK(swarm_events_new(master, after, keep_event, log, destroy_log, &log->events, &error));
   CHECK_OK(swarm_call_end(swarm_events_ready(log->events), DEADLINE_MS, &error));
 }
@@ -110,9 +110,9 @@ static void the_last_call_reports_the_end(void) {
   CHECK(counter_reaches(&first.received, 1) && counter_reaches(&second.received, 1));
   add_job(master, "2", NULL, NULL);
   CHECK(counter_reaches(&first.received, 2));
-  CHECK(counter_reaches(&second.destroyed, 1) && counter_get(&second.received) == 1 && counter_get(&second.ended) == 0);
+  CHECK(counter_reaches(&second.destroyed, 1) && counter_get(&second.received) == 1 && counter_get(&second.finished) == 0);
   CHECK_OK(swarm_call_end(swarm_master_close(master), DEADLINE_MS, &error));
-  CHECK(counter_reaches(&first.ended, 1) && first.status == SWARM_ERR_CLOSED);
+  CHECK(counter_reaches(&first.finished, 1) && first.status == SWARM_ERR_CLOSED);
   CHECK(swarm_master_free(master) == SWARM_OK);
   CHECK(counter_get(&first.destroyed) == 1);
   swarm_events_free(first.events);

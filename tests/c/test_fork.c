@@ -10,9 +10,9 @@ static swarm_job *job;
 static swarm_message *message;
 static counter added = COUNTER_INIT, received = COUNTER_INIT;
 
-static void hold(void *user_data, swarm_job *given) {
+static void hold(void *user_data, swarm_job *assigned) {
   (void)user_data;
-  job = given;
+  job = assigned;
   counter_add(&added);
 }
 
@@ -22,7 +22,7 @@ static void keep_message(void *user_data, const swarm_message *lent) {
   counter_add(&received);
 }
 
-/* Runs `child` in a forked process, within the deadline, and checks that it ended well. */
+/* Runs `child` in a forked process, within the deadline, and checks that it exited with 0. */
 static void in_child(void (*child)(void)) {
   fflush(NULL);
   pid_t pid = fork();
@@ -35,7 +35,7 @@ static void in_child(void (*child)(void)) {
   }
   int status = 0;
   CHECK(waitpid(pid, &status, 0) == pid);
-  if (status != 0) fprintf(stderr, "the child ended with status %d\n", status);
+  if (status != 0) fprintf(stderr, "the child exited with status %d\n", status);
   CHECK(status == 0);
 }
 

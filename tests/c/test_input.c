@@ -54,7 +54,7 @@ static void bench_end(bench *bench) {
   swarm_options_free(bench->options);
 }
 
-static swarm_job *given(bench *bench, const char *id, uint32_t retries) {
+static swarm_job *assigned_job(bench *bench, const char *id, uint32_t retries) {
   long before = counter_get(&bench->added);
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
   job.id = id;
@@ -146,12 +146,12 @@ static void an_error_text_that_is_cut_in_a_character_fails_the_job(void) {
   bench bench;
   bench_start(&bench, "cut");
   char json[1024];
-  CHECK_OK(swarm_job_finish(given(&bench, "one", 0), swarm_result_fail("caf\xc3"), NULL, &error));
+  CHECK_OK(swarm_job_finish(assigned_job(&bench, "one", 0), swarm_result_fail("caf\xc3"), NULL, &error));
   UNTIL_STATS(bench.master, stats.failed == 1);
   job_json(&bench, "one", json);
   CHECK(strstr(json, "\"error\":\"caf\xef\xbf\xbd\"") != NULL);
   swarm_result *failure = swarm_result_with_traceback(swarm_result_fail_permanently("\xff"), "line \xff");
-  CHECK_OK(finish_and_wait(given(&bench, "two", 0), failure, &error));
+  CHECK_OK(finish_and_wait(assigned_job(&bench, "two", 0), failure, &error));
   job_json(&bench, "two", json);
   CHECK(strstr(json, "\"error\":\"\xef\xbf\xbd\"") != NULL);
   CHECK(strstr(json, "\"traceback\":\"line \xef\xbf\xbd\"") != NULL);
@@ -164,16 +164,16 @@ static void outcomes_are_reported_with_their_tracebacks(void) {
   swarm_worker_on_completed(bench.worker, on_completed, &bench, NULL);
   swarm_worker_on_failed(bench.worker, on_failed, &bench, NULL);
   swarm_worker_on_retrying(bench.worker, on_retrying, &bench, NULL);
-  CHECK_OK(swarm_job_finish(given(&bench, "good", 0), swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
+  CHECK_OK(swarm_job_finish(assigned_job(&bench, "good", 0), swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   CHECK(counter_reaches(&bench.completed, 1));
   CHECK_TEXT("good", bench.text);
-  CHECK_OK(swarm_job_finish(given(&bench, "bad", 0), swarm_result_with_traceback(swarm_result_fail("broken"), "main.c:7"), NULL, &error));
+  CHECK_OK(swarm_job_finish(assigned_job(&bench, "bad", 0), swarm_result_with_traceback(swarm_result_fail("broken"), "main.c:7"), NULL, &error));
   CHECK(counter_reaches(&bench.failed, 1));
   CHECK_TEXT("bad|broken|main.c:7", bench.text);
-  CHECK_OK(swarm_job_finish(given(&bench, "again", 1), swarm_result_with_traceback(swarm_result_retry("busy", 60000), NULL), NULL, &error));
+  CHECK_OK(swarm_job_finish(assigned_job(&bench, "again", 1), swarm_result_with_traceback(swarm_result_retry("busy", 60000), NULL), NULL, &error));
   CHECK(counter_reaches(&bench.retrying, 1));
   CHECK_TEXT("again|busy||60000", bench.text);
-  CHECK_OK(swarm_job_finish(given(&bench, "worse", 3), swarm_result_with_traceback(swarm_result_fail_permanently("never"), "here"), NULL, &error));
+  CHECK_OK(swarm_job_finish(assigned_job(&bench, "worse", 3), swarm_result_with_traceback(swarm_result_fail_permanently("never"), "here"), NULL, &error));
   CHECK(counter_reaches(&bench.failed, 2));
   CHECK_TEXT("worse|never|here", bench.text);
   char json[1024];
@@ -182,7 +182,7 @@ static void outcomes_are_reported_with_their_tracebacks(void) {
   bench_end(&bench);
 }
 
-/* A program that knows nothing of the log, or silences it, runs to its end; gives what it wrote to stderr. */
+/* A program that knows nothing of the log, or silences it, runs to its end. Returns what it wrote to stderr. */
 static void stderr_of_a_failing_program(bool silent, char written[4096]) {
   int ends[2];
   CHECK(pipe(ends) == 0);
@@ -195,7 +195,7 @@ static void stderr_of_a_failing_program(bool silent, char written[4096]) {
     if (silent) CHECK_OK(swarm_set_log_callback(0, NULL, NULL, NULL, &error));
     bench bench;
     bench_start(&bench, silent ? "silent" : "stderr");
-    CHECK_OK(swarm_job_finish(given(&bench, "lost", 0), swarm_result_with_traceback(swarm_result_fail("broken"), "main.c:7"), NULL, &error));
+    CHECK_OK(swarm_job_finish(assigned_job(&bench, "lost", 0), swarm_result_with_traceback(swarm_result_fail("broken"), "main.c:7"), NULL, &error));
     UNTIL_STATS(bench.master, stats.failed == 1);
     bench_end(&bench);
     /* Not _exit: what was logged last is to be written, too. */

@@ -1,4 +1,4 @@
-/* Looking into the cluster, pausing it, and what is done with jobs that failed. */
+/* Inspection of the cluster, pauses, and the retry and deletion of failed jobs. */
 #include "support.h"
 
 static swarm_options *options;

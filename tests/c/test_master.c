@@ -204,7 +204,7 @@ static void all_of_it_without_waiting(void) {
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT,
                swarm_call_on_done(swarm_master_add(master, swarm_bytes_of("1"), &job), SWARM_NO_TIMEOUT, on_added, &never, seen_destroy, &error));
   CHECK(counter_get(&never.called) == 0 && counter_get(&never.destroyed) == 1);
-  /* Nobody needs to be notified. */
+  /* Without a callback. */
   CHECK_OK(swarm_call_on_done(swarm_master_add(master, swarm_bytes_of("1"), NULL), SWARM_NO_TIMEOUT, NULL, NULL, NULL, &error));
 }
 

@@ -122,7 +122,7 @@ static void messages_reach_their_recipients(void) {
   process.host = "elsewhere";
   CHECK(sent(master, process) == 0);
   CHECK(sent(master, message_to(SWARM_TO_NAME, "nobody", "6")) == 0);
-  /* A worker sends too, also to itself if it says so. */
+  /* A worker sends too, also to itself if it asks for it. */
   swarm_new_message own = message_to(SWARM_TO_ALL, NULL, "\xff");
   own.content_type = SWARM_CONTENT_BYTES;
   swarm_call *receipt = NULL;
@@ -211,7 +211,7 @@ static void senders_receive_acknowledgements_and_replies(void) {
   CHECK(counter_reaches(&asked.destroyed, 1) && counter_get(&asked.done) == 1);
   CHECK(asked.status == SWARM_OK && asked.recipients == 1 && asked.replies == 1 && asked.missing == 0);
   CHECK_TEXT("[7]", asked.reply);
-  /* Nobody replies in time. */
+  /* No recipient replies in time. */
   message.request_ms = 50;
   CHECK_OK(answered(swarm_member_send(swarm_master_member(master), &message), SWARM_NO_TIMEOUT, &receipt, &error));
   CHECK(swarm_call_receipt(receipt)->reply_count == 0 && swarm_call_receipt(receipt)->missing_count == 1);
@@ -373,7 +373,7 @@ static void changes_of_members_are_reported(void) {
   CHECK(swarm_master_free(other) == SWARM_OK);
   CHECK_TEXT("left master dad ", received(&seen, 2));
   CHECK_TEXT("left master dad ", received(&by_worker, 1));
-  /* What members say of themselves. */
+  /* The data that members publish about themselves. */
   swarm_call *json = NULL;
   CHECK_OK(swarm_call_end(swarm_member_set_data(swarm_worker_member(ann), swarm_bytes_of("{\"shard\":7}")), DEADLINE_MS, &error));
   listener done = LISTENER_INIT;
@@ -435,7 +435,7 @@ static void bad_messages_are_refused(void) {
   CHECK(swarm_worker_free(idle) == SWARM_OK);
 }
 
-/* Without a server, nobody waits for a subscription, and only the trouble of the connection is reported. */
+/* Without a server, no call waits for a subscription, and only the trouble of the connection is reported. */
 static void subscribing_waits_for_no_connection(void) {
   listener ann = LISTENER_INIT;
   swarm_options *options = swarm_options_new("nowhere");

@@ -1,4 +1,4 @@
-/* NULL where an object is wanted: refused or empty, never a crash; user_data given with it is destroyed. */
+/* NULL where an object is wanted: refused or empty, never a crash; user_data passed with it is destroyed. */
 #include "support.h"
 
 static void *const nothing = NULL;

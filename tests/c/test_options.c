@@ -1,7 +1,7 @@
 /* Options: refused with a reason, or taken. */
 #include "support.h"
 
-/* Sets one option, and says whether a member can be made with them. */
+/* Sets one option. Whether a member can be made with them. */
 static swarm_status set(swarm_options *options, const char *name, const char *value, swarm_error **error) {
   swarm_options_set(options, name, value);
   swarm_worker *worker = NULL;

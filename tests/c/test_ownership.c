@@ -12,7 +12,7 @@ static void replaced_callbacks_are_destroyed_at_once(void) {
   CHECK(counter_get(&first) == 0);
   swarm_worker_on_add(worker, echo, &second, count_destroy);
   CHECK(counter_get(&first) == 1 && counter_get(&second) == 0);
-  /* NULL does not remove it, but the data given with it is not kept. */
+  /* NULL does not remove it, but the data passed with it is not kept. */
   counter ignored = COUNTER_INIT;
   swarm_worker_on_add(worker, NULL, &ignored, count_destroy);
   CHECK(counter_get(&ignored) == 1 && counter_get(&second) == 0);
@@ -47,7 +47,7 @@ static void freeing_destroys_every_callback(void) {
   swarm_member_on_close(swarm_master_member(master), ignore_error, &of_master, count_destroy);
   swarm_member_on_error(swarm_master_member(master), ignore_error, &of_master, count_destroy);
   CHECK(counter_get(&of_master) == 0);
-  /* NULL removes a callback, and the data given with it is not kept. */
+  /* NULL removes a callback, and the data passed with it is not kept. */
   counter removed = COUNTER_INIT;
   swarm_member_on_error(swarm_master_member(master), NULL, &removed, count_destroy);
   CHECK(counter_get(&of_master) == 1 && counter_get(&removed) == 1);
@@ -104,7 +104,7 @@ static void jobs_outlive_their_worker(void) {
 
 static void given_back(bool terminate_first) {
   single first = {COUNTER_INIT, NULL}, second = {COUNTER_INIT, NULL};
-  swarm_options *own = test_options("given-back");
+  swarm_options *own = test_options("requeued");
   swarm_worker *worker = new_worker(own), *next = new_worker(own);
   swarm_worker_on_add(worker, keep, &first, NULL);
   swarm_worker_on_add(next, keep, &second, NULL);
@@ -128,7 +128,7 @@ static void given_back(bool terminate_first) {
   swarm_options_free(own);
 }
 
-/* Freeing a worker gives its jobs back at once, without waiting for its lease. */
+/* Freeing a worker requeues its jobs at once, without waiting for its lease. */
 static void the_job_of_a_freed_worker_goes_to_another(void) { given_back(false); }
 static void the_job_of_a_terminating_worker_goes_to_another(void) { given_back(true); }
 

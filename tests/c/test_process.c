@@ -18,14 +18,14 @@ static void end(swarm_worker *worker) {
 }
 
 /* Completes with its own name, which is its user_data, and the payload. */
-static swarm_result *say(void *user_data, const swarm_job *job) {
+static swarm_result *describe(void *user_data, const swarm_job *job) {
   swarm_bytes payload = swarm_job_payload(job);
   char *text = malloc(payload.len + 300);
   CHECK(text != NULL);
   int length = snprintf(text, payload.len + 300, "[\"%s\",\"%s\",%.*s]", (const char *)user_data, swarm_job_details(job)->task,
                         (int)payload.len, (const char *)payload.data);
-  swarm_bytes said = {(const uint8_t *)text, (size_t)length};
-  swarm_result *result = swarm_result_complete(said, SWARM_CONTENT_JSON);
+  swarm_bytes text_bytes = {(const uint8_t *)text, (size_t)length};
+  swarm_result *result = swarm_result_complete(text_bytes, SWARM_CONTENT_JSON);
   /* The result has its own copy. */
   free(text);
   return result;
@@ -53,7 +53,7 @@ static void check_run(const char *task, const char *expected) {
 static void one_handler_runs_all_jobs(void) {
   begin("process");
   swarm_worker *worker = new_worker(options);
-  CHECK_OK(swarm_worker_process(worker, NULL, say, "all", NULL, &error));
+  CHECK_OK(swarm_worker_process(worker, NULL, describe, "all", NULL, &error));
   start_worker(worker);
   check_run(NULL, "[\"all\",\"\",1]");
   check_run("", "[\"all\",\"\",1]");
@@ -63,30 +63,30 @@ static void one_handler_runs_all_jobs(void) {
 static void each_task_has_its_handler(void) {
   begin("tasks");
   swarm_worker *worker = new_worker(options);
-  CHECK_OK(swarm_worker_process(worker, "mail", say, "post", NULL, &error));
+  CHECK_OK(swarm_worker_process(worker, "mail", describe, "post", NULL, &error));
   start_worker(worker);
   check_run("mail", "[\"post\",\"mail\",1]");
-  /* More at any time; what the worker has no handler for, it is not given. */
+  /* More at any time; jobs without a handler are not assigned to the worker. */
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
   char plain[257], other[257];
   job.result = true;
   add_job(master, "2", &job, plain);
   job.task = "other";
   add_job(master, "3", &job, other);
-  CHECK_OK(swarm_worker_process(worker, "resize", say, "scale", NULL, &error));
+  CHECK_OK(swarm_worker_process(worker, "resize", describe, "scale", NULL, &error));
   check_run("resize", "[\"scale\",\"resize\",1]");
   check_run("mail", "[\"post\",\"mail\",1]");
   UNTIL_STATS(master, stats.waiting == 2 && stats.active == 0);
-  CHECK_OK(swarm_worker_process(worker, NULL, say, "rest", NULL, &error));
+  CHECK_OK(swarm_worker_process(worker, NULL, describe, "rest", NULL, &error));
   check_run(NULL, "[\"rest\",\"\",1]");
   UNTIL_STATS(master, stats.waiting == 1 && stats.active == 0);
-  CHECK_OK(swarm_worker_process(worker, "other", say, "other", NULL, &error));
+  CHECK_OK(swarm_worker_process(worker, "other", describe, "other", NULL, &error));
   UNTIL_STATS(master, stats.waiting == 0 && stats.completed == 6);
   /* A later handler takes the place of the one before. */
-  CHECK_OK(swarm_worker_process(worker, "mail", say, "new", NULL, &error));
+  CHECK_OK(swarm_worker_process(worker, "mail", describe, "new", NULL, &error));
   check_run("mail", "[\"new\",\"mail\",1]");
   /* "" names the jobs without a task. */
-  CHECK_OK(swarm_worker_process(worker, "", say, "without", NULL, &error));
+  CHECK_OK(swarm_worker_process(worker, "", describe, "without", NULL, &error));
   check_run(NULL, "[\"without\",\"\",1]");
   end(worker);
 }
@@ -95,8 +95,8 @@ static void named_tasks_go_to_the_handler_of_the_rest(void) {
   begin("named");
   swarm_options_set(options, "task", "a");
   swarm_worker *worker = new_worker(options);
-  CHECK_OK(swarm_worker_process(worker, "b", say, "b", NULL, &error));
-  CHECK_OK(swarm_worker_process(worker, NULL, say, "rest", NULL, &error));
+  CHECK_OK(swarm_worker_process(worker, "b", describe, "b", NULL, &error));
+  CHECK_OK(swarm_worker_process(worker, NULL, describe, "rest", NULL, &error));
   start_worker(worker);
   check_run("a", "[\"rest\",\"a\",1]");
   check_run("b", "[\"b\",\"b\",1]");
@@ -136,7 +136,7 @@ static void tasks_are_named_without_handlers_of_their_own(void) {
   end(kept.worker);
 }
 
-/* Ends its job as the payload says. */
+/* Finishes its job as the payload asks. */
 static swarm_result *obey(void *user_data, const swarm_job *job) {
   swarm_bytes bad = {NULL, 1};
   (void)user_data;
@@ -154,7 +154,7 @@ static swarm_result *obey(void *user_data, const swarm_job *job) {
   }
 }
 
-static void check_obeyed(const char *payload, swarm_status status, const char *said) {
+static void check_obeyed(const char *payload, swarm_status status, const char *expected) {
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
   job.content_type = SWARM_CONTENT_BYTES;
   job.retries = 1;
@@ -164,9 +164,9 @@ static void check_obeyed(const char *payload, swarm_status status, const char *s
   CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->status == status);
   if (status == SWARM_OK) {
     swarm_bytes result = swarm_outcome_details(swarm_call_outcome(outcome, 0))->result;
-    CHECK(result.len == strlen(said) && (result.len == 0 || memcmp(result.data, said, result.len) == 0));
+    CHECK(result.len == strlen(expected) && (result.len == 0 || memcmp(result.data, expected, result.len) == 0));
     CHECK(swarm_outcome_details(swarm_call_outcome(outcome, 0))->content_type == (payload[0] == 'b' ? SWARM_CONTENT_BYTES : SWARM_CONTENT_JSON));
-  } else if (strstr(swarm_outcome_details(swarm_call_outcome(outcome, 0))->message, said) == NULL) {
+  } else if (strstr(swarm_outcome_details(swarm_call_outcome(outcome, 0))->message, expected) == NULL) {
     fprintf(stderr, "%s\n", swarm_outcome_details(swarm_call_outcome(outcome, 0))->message);
     abort();
   }
@@ -302,7 +302,7 @@ static swarm_result *block(void *user_data, const swarm_job *job) {
 }
 
 static void deleted_jobs_are_not_run(void) {
-  begin("in-vain");
+  begin("deleted-jobs");
   gate gate = {COUNTER_INIT, COUNTER_INIT, COUNTER_INIT};
   swarm_worker *worker = new_worker(options);
   CHECK_OK(swarm_worker_process(worker, NULL, block, &gate, NULL, &error));
@@ -327,7 +327,7 @@ static void handlers_run_on_the_polling_thread(void) {
   swarm_worker *worker = new_worker(options);
   int fd = -1;
   CHECK_OK(swarm_member_fd(swarm_worker_member(worker), &fd, &error));
-  CHECK_OK(swarm_worker_process(worker, "t", say, "here", NULL, &error));
+  CHECK_OK(swarm_worker_process(worker, "t", describe, "here", NULL, &error));
   CHECK_OK(swarm_worker_start(worker, &error));
   swarm_job_options job = SWARM_JOB_OPTIONS_INIT;
   job.task = "t";
@@ -347,17 +347,17 @@ static void handlers_are_destroyed_once(void) {
   begin("destroy");
   counter first = COUNTER_INIT, second = COUNTER_INIT, plain = COUNTER_INIT, refused = COUNTER_INIT;
   swarm_worker *worker = new_worker(options);
-  CHECK_OK(swarm_worker_process(worker, "t", say, &first, count_destroy, &error));
-  CHECK_OK(swarm_worker_process(worker, "t", say, &second, count_destroy, &error));
+  CHECK_OK(swarm_worker_process(worker, "t", describe, &first, count_destroy, &error));
+  CHECK_OK(swarm_worker_process(worker, "t", describe, &second, count_destroy, &error));
   CHECK(counter_get(&first) == 1 && counter_get(&second) == 0);
   /* The two ways to take the rest of the jobs take each other's place. */
-  CHECK_OK(swarm_worker_process(worker, NULL, say, &plain, count_destroy, &error));
+  CHECK_OK(swarm_worker_process(worker, NULL, describe, &plain, count_destroy, &error));
   swarm_worker_on_add(worker, echo, &plain, count_destroy);
   CHECK(counter_get(&plain) == 1);
   CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_process(worker, "t", NULL, &refused, count_destroy, &error));
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_process(worker, "a\nb", say, &refused, count_destroy, &error));
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_process(worker, "\xff", say, &refused, count_destroy, &error));
-  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_process(NULL, "t", say, &refused, count_destroy, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_process(worker, "a\nb", describe, &refused, count_destroy, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_process(worker, "\xff", describe, &refused, count_destroy, &error));
+  CHECK_STATUS(SWARM_ERR_INVALID_ARGUMENT, swarm_worker_process(NULL, "t", describe, &refused, count_destroy, &error));
   CHECK(counter_get(&refused) == 4 && counter_get(&second) == 0);
   end(worker);
   CHECK(counter_get(&second) == 1 && counter_get(&plain) == 2 && counter_get(&first) == 1);

@@ -1,4 +1,4 @@
-/* What a job can be given with: when, where and how often it runs, what travels with it, and what its worker sees of it. */
+/* The options of a job: when, where and how often it runs, what travels with it, and what its worker sees of it. */
 #include "support.h"
 
 static swarm_options *options;
@@ -44,24 +44,24 @@ static void a_job_shows_the_options_it_was_added_with(void) {
   job.headers = headers;
   job.header_count = 3;
   add_job(master, "1", &job, NULL);
-  swarm_job *given = kept_job(&kept, 0);
-  CHECK(swarm_job_details(given)->priority == -7 && swarm_job_details(given)->attempt == 1 && swarm_job_details(given)->retries_left == 4);
-  CHECK_TEXT("resize", swarm_job_details(given)->task);
-  CHECK_TEXT("disk", swarm_job_details(given)->resource);
-  CHECK_TEXT("00-ab", swarm_job_header(given, "trace"));
-  CHECK_TEXT("\xc3\xa9", swarm_job_header(given, "lang"));
-  CHECK_TEXT("", swarm_job_header(given, "empty"));
-  CHECK(swarm_job_header(given, "none") == NULL && swarm_job_header(given, NULL) == NULL);
-  const swarm_header *shown = swarm_job_details(given)->headers;
-  CHECK(swarm_job_details(given)->header_count == 3);
+  swarm_job *assigned = kept_job(&kept, 0);
+  CHECK(swarm_job_details(assigned)->priority == -7 && swarm_job_details(assigned)->attempt == 1 && swarm_job_details(assigned)->retries_left == 4);
+  CHECK_TEXT("resize", swarm_job_details(assigned)->task);
+  CHECK_TEXT("disk", swarm_job_details(assigned)->resource);
+  CHECK_TEXT("00-ab", swarm_job_header(assigned, "trace"));
+  CHECK_TEXT("\xc3\xa9", swarm_job_header(assigned, "lang"));
+  CHECK_TEXT("", swarm_job_header(assigned, "empty"));
+  CHECK(swarm_job_header(assigned, "none") == NULL && swarm_job_header(assigned, NULL) == NULL);
+  const swarm_header *shown = swarm_job_details(assigned)->headers;
+  CHECK(swarm_job_details(assigned)->header_count == 3);
   CHECK_TEXT("empty", shown[0].name);
   CHECK_TEXT("trace", shown[2].name);
   CHECK_TEXT("00-ab", shown[2].value);
 
   /* What came with a job can be passed on with another. */
   swarm_job_options next = SWARM_JOB_OPTIONS_INIT;
-  next.headers = swarm_job_details(given)->headers;
-  next.header_count = swarm_job_details(given)->header_count;
+  next.headers = swarm_job_details(assigned)->headers;
+  next.header_count = swarm_job_details(assigned)->header_count;
   add_job(master, "2", &next, NULL);
   swarm_job *second = kept_job(&kept, 1);
   CHECK_TEXT("00-ab", swarm_job_header(second, "trace"));
@@ -91,9 +91,9 @@ static void a_program_of_an_older_header_passes_smaller_structs(void) {
   job.content_type = SWARM_CONTENT_JSON;
   job.result_ttl = SWARM_DEFAULT;
   add_job(master, "1", &job, NULL);
-  swarm_job *given = kept_job(&kept, 0);
-  CHECK(swarm_job_details(given)->priority == 0 && swarm_job_details(given)->retries_left == 0);
-  CHECK_OK(finish_and_wait(given, swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), &error));
+  swarm_job *assigned = kept_job(&kept, 0);
+  CHECK(swarm_job_details(assigned)->priority == 0 && swarm_job_details(assigned)->retries_left == 0);
+  CHECK_OK(finish_and_wait(assigned, swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), &error));
   swarm_new_message message;
   memset(&message, 0x55, sizeof message);
   message.struct_size = offsetof(swarm_new_message, to_self);
@@ -145,7 +145,7 @@ static void delayed_jobs_come_when_they_are_due(void) {
   static const char *const order[] = {"at", "late"};
   check_order(&kept, 0, order, 2);
   CHECK(now_ms() - before >= 400);
-  /* An id may be added again once its job has ended. */
+  /* An id may be added again once its job has finished. */
   UNTIL_STATS(master, stats.completed == 2);
   late.delay = 3600 * 1000;
   add_job(master, "1", &late, NULL);
@@ -154,7 +154,7 @@ static void delayed_jobs_come_when_they_are_due(void) {
   end();
 }
 
-/* Adds a job with these options and `result`, and checks how it ends. */
+/* Adds a job with these options and `result`, and checks how it finishes. */
 static void check_outcome(swarm_job_options job, swarm_status status, const char *reason) {
   swarm_call *outcome = NULL;
   CHECK_OK(answered(swarm_master_run(master, swarm_bytes_of("1"), &job), DEADLINE_MS, &outcome, &error));
@@ -200,13 +200,13 @@ static void failed_attempts_are_repeated_after_their_backoff(void) {
   static const double pauses[] = {0, 90, 135, 200};
   double before = now_ms();
   for (uint32_t attempt = 1; attempt <= 4; attempt++) {
-    swarm_job *given = kept_job(&kept, attempt - 1);
+    swarm_job *assigned = kept_job(&kept, attempt - 1);
     CHECK(now_ms() - before >= pauses[attempt - 1]);
-    CHECK(swarm_job_details(given)->attempt == attempt && swarm_job_details(given)->retries_left == 4 - attempt);
+    CHECK(swarm_job_details(assigned)->attempt == attempt && swarm_job_details(assigned)->retries_left == 4 - attempt);
     before = now_ms();
-    if (attempt < 3) CHECK_OK(swarm_job_finish(given, swarm_result_fail("no"), NULL, &error));
-    if (attempt == 3) CHECK_OK(swarm_job_finish(given, swarm_result_retry("later", 200), NULL, &error));
-    if (attempt == 4) CHECK_OK(swarm_job_finish(given, swarm_result_retry("enough", 200), NULL, &error));
+    if (attempt < 3) CHECK_OK(swarm_job_finish(assigned, swarm_result_fail("no"), NULL, &error));
+    if (attempt == 3) CHECK_OK(swarm_job_finish(assigned, swarm_result_retry("later", 200), NULL, &error));
+    if (attempt == 4) CHECK_OK(swarm_job_finish(assigned, swarm_result_retry("enough", 200), NULL, &error));
   }
   swarm_call *outcome = NULL;
   CHECK_OK(answered(swarm_master_result(master, "a"), DEADLINE_MS, &outcome, &error));
@@ -264,9 +264,9 @@ static void groups_take_turns(void) {
   keeper kept;
   one_slot(&kept);
   for (long i = 0; i < 4; i++) {
-    swarm_job *given = kept_job(&kept, i);
-    CHECK_TEXT(i == 1 ? "b" : "a", swarm_job_details(given)->group);
-    CHECK_OK(swarm_job_finish(given, swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
+    swarm_job *assigned = kept_job(&kept, i);
+    CHECK_TEXT(i == 1 ? "b" : "a", swarm_job_details(assigned)->group);
+    CHECK_OK(swarm_job_finish(assigned, swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   }
   CHECK(swarm_worker_free(kept.worker) == SWARM_OK);
   end();
@@ -326,7 +326,7 @@ static void a_unique_key_is_that_of_one_job(void) {
   UNTIL_STATS(master, stats.completed == 2);
   job.id = NULL;
   check_added("5", &job, "second", true, false);
-  /* Each add delays it anew, until its longest wait is over. */
+  /* Each add delays it again, until its longest wait is over. */
   job = (swarm_job_options)SWARM_JOB_OPTIONS_INIT;
   job.unique = "index";
   job.debounce = 40;
@@ -376,7 +376,7 @@ static void jobs_move_to_a_worker_that_asks_for_its_share(void) {
     moved[i] = swarm_job_cancelled(first.jobs[i]);
     if (moved[i]) CHECK_OK(swarm_job_finish(first.jobs[i], swarm_result_stopped(), NULL, &error));
   }
-  /* The first still holds its half, so the others go to the worker that has fewer. */
+  /* The first still has its half, so the others go to the worker that has fewer. */
   for (long i = 0; i < 5; i++) CHECK_OK(swarm_job_finish(kept_job(&joined, i), swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));
   for (int i = 0; i < 10; i++) {
     if (!moved[i]) CHECK_OK(swarm_job_finish(first.jobs[i], swarm_result_complete(swarm_bytes_of("1"), SWARM_CONTENT_JSON), NULL, &error));

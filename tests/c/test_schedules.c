@@ -136,7 +136,7 @@ static void slots_run_as_jobs(void) {
     CHECK_TEXT("clock", swarm_job_header(beat, "from"));
   }
   for (int i = 0; i < 3; i++) complete(kept.jobs[1 + i]);
-  /* The limit ends it. */
+  /* The limit is reached. */
   CHECK_INFO("beat", "\"ended\":true");
   CHECK(info_number("beat", "added") == 3 && info_number("beat", "last_at") == slots[2] && info_number("beat", "next_at") == 0);
   CHECK(counter_get(&kept.added) == 4);
@@ -153,7 +153,7 @@ static void the_next_job_follows_when_the_one_before_has_finished(void) {
   CHECK_JSON("\"created\"", set_schedule("sweep", &schedule, "1"));
   uint64_t before = swarm_job_details(kept_job(&kept, 0))->scheduled_for;
   CHECK(before != 0 && info_number("sweep", "next_at") == 0);
-  /* However it ends. */
+  /* However it finishes. */
   CHECK_OK(finish_and_wait(kept.jobs[0], swarm_result_fail("broken"), &error));
   uint64_t next = swarm_job_details(kept_job(&kept, 1))->scheduled_for;
   CHECK(next >= before + 100);
@@ -340,7 +340,7 @@ static void wrong_times_and_options_are_named(void) {
   CHECK_JSON("true", swarm_master_unschedule(master, longest));
   check_refused("payload", set_schedule("a", &good, "{"));
 
-  /* When a job starts, and what it is called, is for the schedule to say. */
+  /* The schedule sets when a job starts, and its id. */
   swarm_job_options job;
   const swarm_job_options plain = SWARM_JOB_OPTIONS_INIT;
 #define JOB_REFUSED(field, ...) \

@@ -12,7 +12,7 @@ typedef struct {
   swarm_status status;
 } emitted;
 
-/* All that a supervisor reported, and how far the test has looked. */
+/* All that a supervisor reported, and how far the test has read. */
 typedef struct {
   counter count, destroyed;
   emitted all[4096];
@@ -121,7 +121,7 @@ static void until_gone(long pid) {
 }
 
 #define SAY_READY "echo >/dev/fd/$SWARM_READY_FD; "
-/* Ends by TERM, having said so. */
+/* Exits at TERM, with a line that reports it. */
 #define SERVE "trap 'echo well; exit 0' TERM; echo up; while :; do sleep 0.02; done"
 
 static void processes_are_started_listed_killed_and_stopped(void) {
@@ -222,7 +222,7 @@ static void how_a_process_exited_is_reported(void) {
   end(supervisor);
 }
 
-static void lines_are_reported_and_those_that_nobody_took_are_counted(void) {
+static void lines_are_reported_and_those_not_taken_are_counted(void) {
   swarm_supervisor *supervisor = begin(quick());
   swarm_program *program = shell("echo $A; printf 'gr\\303\\274n\\n'; printf 'the last'; echo bad >&2; pwd");
   swarm_program_set(program, "env", "A=b c=d");
@@ -246,7 +246,7 @@ static void lines_are_reported_and_those_that_nobody_took_are_counted(void) {
   next(SWARM_EVENT_EXITED);
   end(supervisor);
 
-  /* Nobody listens until it has ended. */
+  /* There is no callback until it has ended. */
   swarm_supervisor_options *options = quick();
   swarm_supervisor_options_set(options, "line_buffer", "65536");
   supervisor = make(options);
@@ -375,14 +375,14 @@ static void freeing_gives_the_processes_their_grace(void) {
   spawn(supervisor, shell(SERVE));
   next(SWARM_EVENT_LINE);
   end(supervisor);
-  /* The shell says on stderr what became of its sleep. */
+  /* The shell reports on stderr how its sleep ended. */
   emitted *line;
   do line = next(SWARM_EVENT_LINE);
   while (line->event.stream != SWARM_STREAM_STDOUT);
   CHECK_TEXT("well", line->line);
   CHECK(next(SWARM_EVENT_EXITED)->event.exit == SWARM_EXIT_CODE);
 
-  /* Nobody listens, and nothing was ever reported. */
+  /* There is no callback, and nothing was ever reported. */
   supervisor = make(quick());
   spawn(supervisor, shell("exec sleep 100"));
   CHECK(swarm_supervisor_free(supervisor) == SWARM_OK);
@@ -541,12 +541,12 @@ static void a_forked_child_leaves_it_to_its_parent(void) {
 }
 
 static void without_a_supervisor_ready_is_reported_to_none(void) {
-  bool said = true;
-  CHECK_OK(swarm_ready(&said, &error));
-  CHECK(!said);
+  bool reported = true;
+  CHECK_OK(swarm_ready(&reported, &error));
+  CHECK(!reported);
   CHECK_OK(swarm_ready(NULL, &error));
   CHECK(setenv("SWARM_READY_FD", "no number", 1) == 0);
-  REFUSED(swarm_ready(&said, &error));
+  REFUSED(swarm_ready(&reported, &error));
   CHECK(getenv("SWARM_READY_FD") == NULL);
   /* A supervisor that is gone: no SIGPIPE. */
   int ends[2];
@@ -554,8 +554,8 @@ static void without_a_supervisor_ready_is_reported_to_none(void) {
   CHECK(pipe(ends) == 0 && close(ends[0]) == 0);
   snprintf(number, sizeof number, "%d", ends[1]);
   CHECK(setenv("SWARM_READY_FD", number, 1) == 0);
-  CHECK_OK(swarm_ready(&said, &error));
-  CHECK(!said && getenv("SWARM_READY_FD") == NULL && close(ends[1]) != 0);
+  CHECK_OK(swarm_ready(&reported, &error));
+  CHECK(!reported && getenv("SWARM_READY_FD") == NULL && close(ends[1]) != 0);
 }
 
 /* This program in a role, see below. */
@@ -568,12 +568,12 @@ static swarm_program *itself(const char *role) {
   return program;
 }
 
-/* Says that it is ready, and how that went. */
+/* Reports that it is ready, and prints the answer. */
 static int role_ready(void) {
   bool first = false, second = true;
   CHECK_OK(swarm_ready(&first, &error));
   CHECK_OK(swarm_ready(&second, &error));
-  printf("%s %s %d %s\n", first ? "said" : "not said", second ? "again" : "once",
+  printf("%s %s %d %s\n", first ? "reported" : "not reported", second ? "again" : "once",
          strtol(getenv("SWARM_SUPERVISOR_PID"), NULL, 10) == getppid(), getenv("SWARM_PROCESS_NAME"));
   return 0;
 }
@@ -586,7 +586,7 @@ static void a_process_reports_that_it_is_ready(void) {
   uint32_t pid = next(SWARM_EVENT_READY)->event.pid;
   emitted *line = next(SWARM_EVENT_LINE);
   CHECK(line->event.pid == pid);
-  CHECK_TEXT("said once 1 me", line->line);
+  CHECK_TEXT("reported once 1 me", line->line);
   CHECK(next(SWARM_EVENT_EXITED)->event.code == 0);
   end(supervisor);
 }
@@ -628,7 +628,7 @@ static void signals_reload_and_stop(void) {
   do line = next(SWARM_EVENT_LINE);
   while (strcmp(line->line, "stopped") != 0);
   CHECK(next(SWARM_EVENT_EXITED)->event.code == 5);
-  /* What its process and the one after it said was forwarded. */
+  /* The lines of its process and of the one after it were forwarded. */
   int forwarded = 0;
   for (long i = 0; i < events.seen; i++) {
     const char *text = events.all[i].line;
@@ -653,7 +653,7 @@ static int role_leave(const char *how) {
   return 7;
 }
 
-static void ends_and_leaves_nobody(const char *how) {
+static void ends_and_leaves_no_process(const char *how) {
   int output[2], status = 0;
   CHECK(pipe(output) == 0);
   fflush(NULL);
@@ -667,20 +667,20 @@ static void ends_and_leaves_nobody(const char *how) {
     _exit(127);
   }
   close(output[1]);
-  FILE *said = fdopen(output[0], "r");
+  FILE *printed = fdopen(output[0], "r");
   long grandchild = 0, child = 0;
-  CHECK(said != NULL && fscanf(said, "%ld %ld", &grandchild, &child) == 2);
+  CHECK(printed != NULL && fscanf(printed, "%ld %ld", &grandchild, &child) == 2);
   CHECK(waitpid(pid, &status, 0) == pid);
   CHECK(strcmp(how, "kill") == 0 ? WIFSIGNALED(status) : WIFEXITED(status) && WEXITSTATUS(status) == 7);
   until_gone(child);
   until_gone(grandchild);
-  fclose(said);
+  fclose(printed);
 }
 
-static void returning_from_main_leaves_no_process(void) { ends_and_leaves_nobody("return"); }
-static void exit_leaves_no_process(void) { ends_and_leaves_nobody("exit"); }
-static void fast_exit_leaves_no_process(void) { ends_and_leaves_nobody("_exit"); }
-static void being_killed_leaves_no_process(void) { ends_and_leaves_nobody("kill"); }
+static void returning_from_main_leaves_no_process(void) { ends_and_leaves_no_process("return"); }
+static void exit_leaves_no_process(void) { ends_and_leaves_no_process("exit"); }
+static void fast_exit_leaves_no_process(void) { ends_and_leaves_no_process("_exit"); }
+static void being_killed_leaves_no_process(void) { ends_and_leaves_no_process("kill"); }
 
 int main(int argc, char **argv) {
   self = argv[0];
@@ -691,7 +691,7 @@ int main(int argc, char **argv) {
   }
   RUN(processes_are_started_listed_killed_and_stopped);
   RUN(how_a_process_exited_is_reported);
-  RUN(lines_are_reported_and_those_that_nobody_took_are_counted);
+  RUN(lines_are_reported_and_those_not_taken_are_counted);
   RUN(reloads_replace_all_or_report_the_failure);
   RUN(operations_without_waiting_end_once);
   RUN(freeing_gives_the_processes_their_grace);

@@ -18,7 +18,7 @@ static void on_error(void *user_data, const swarm_error *error) {
   counter_add(&trouble->reported);
 }
 
-/* Options for a port where nobody listens. */
+/* Options for a port without a server. */
 static swarm_options *nowhere(void) {
   swarm_options *options = swarm_options_new("nowhere");
   swarm_options_set(options, "url", "redis://127.0.0.1:1");

@@ -1,4 +1,4 @@
-/* Workers: jobs given, finished in every way, deleted, drained, terminated. */
+/* Workers: jobs assigned, finished in every way, deleted, drained, terminated. */
 #include "support.h"
 
 /* A worker that keeps its jobs until the test finishes them. */
@@ -6,7 +6,7 @@ typedef struct {
   counter added, deleted, closed, ready;
   swarm_job *jobs[64];
   swarm_delete_reason reason;
-  /* What the delete callback does: nothing, or say that the work stopped. */
+  /* What the delete callback does: nothing, or report that the work stopped. */
   bool stop;
   swarm_options *options;
   swarm_worker *worker;
@@ -25,7 +25,7 @@ static void hold(void *user_data, swarm_job *job) {
 
 static void on_delete(void *user_data, swarm_job *job, swarm_delete_reason reason) {
   holder *holder = user_data;
-  /* The same pointer as the add callback was given, with what was attached to it. */
+  /* The same pointer as the add callback got, with what was attached to it. */
   CHECK(swarm_job_user_data(job) == holder && swarm_job_cancelled(job));
   holder->reason = reason;
   if (holder->stop) {
@@ -245,7 +245,7 @@ static void a_freed_job_is_still_active_and_reported(void) {
   CHECK(stats.active == 1);
   CHECK_OK(delete_jobs(swarm_master_member(holder.master), (const char *const[]){id}, 1, DEADLINE_MS, NULL, &error));
   CHECK(counter_reaches(&holder.deleted, 1));
-  /* Nobody owned it any more, so it counts as stopped once it was reported. */
+  /* It had no owner any more, so it counts as stopped once it was reported. */
   CHECK_OK(swarm_call_end(swarm_worker_drain(holder.worker), DEADLINE_MS, &error));
   holder_end(&holder);
 }
