@@ -22,7 +22,7 @@ const show = (value) => {
   }
 };
 
-/** Each call with each bad value fails with an InvalidArgumentError (or what `codes` says) and a message that says something. */
+/** Each call with each bad value fails with an InvalidArgumentError (or the error of `codes`) and a message. */
 async function refuse(calls, codes = /^SWARM_INVALID_ARGUMENT$/) {
   for (const [name, call, values] of calls) {
     for (const value of values) {
@@ -97,11 +97,11 @@ test("workers", async (t) => {
   assert.equal(error.code, "SWARM_INVALID_ARGUMENT");
 
   worker.on("add", async (job) => {
-    const given = await Promise.allSettled([
+    const settled = await Promise.allSettled([
       job.complete(1n), job.complete(Symbol("s")), job.retry("x", -1), job.retry("x", NaN), job.retry("x", "5"), job.retry("x"), job.retry("x", Infinity),
       ...NO_FUNCTIONS.map((callback) => job.complete(1, callback)), ...NO_FUNCTIONS.map((callback) => job.fail("x", callback)),
     ]);
-    for (const { reason } of given) assert.equal(reason?.code, "SWARM_INVALID_ARGUMENT");
+    for (const { reason } of settled) assert.equal(reason?.code, "SWARM_INVALID_ARGUMENT");
     for (const progress of [undefined, 1n, () => {}, Symbol("s")]) assert.throws(() => job.progress(progress), { code: "SWARM_INVALID_ARGUMENT" });
     await job.complete("done");
   });
@@ -163,7 +163,7 @@ test("supervisors", async (t) => {
   assert.deepEqual(supervisor.list(), []);
 });
 
-test("a URL says where Redis is, as text or as an object", async (t) => {
+test("a URL is text or an object", async (t) => {
   const cluster = new Cluster(t);
   for (const config of [url, new URL(url), { url: new URL(url) }]) {
     const member = cluster.keep(assemblage.createMaster(cluster.name, config));
@@ -173,7 +173,7 @@ test("a URL says where Redis is, as text or as an object", async (t) => {
   }
 });
 
-test("ids are taken as they are; only the callback face of assemblage 0.1 leaves spaces away", async (t) => {
+test("ids are taken as they are; only the callback API of assemblage 0.1 trims spaces", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   await master.addMany([{ id: " a " }, { id: "a" }, { id: "a " }]);
@@ -188,7 +188,7 @@ test("ids are taken as they are; only the callback face of assemblage 0.1 leaves
   assert.equal(await master.job("a"), null);
 });
 
-test("a failure of a call that nobody awaits is not lost", async (t) => {
+test("a failure of a call that is not awaited is not lost", async (t) => {
   const cluster = new Cluster(t);
   for (const call of ["master.addJob({}, { priority: 'high' })", "master.add({}, { priority: 'high' })", "master.deleteJob('x'.repeat(300))",
     "worker.deleteJob('x'.repeat(300))", "master.run(1n)", "worker.terminate({ grace: NaN })"]) {

@@ -130,7 +130,7 @@ test("a worker that is terminated while a batch waits does not keep the program 
   assert.deepEqual([code, output], [0, ""]);
 });
 
-test("what is out of bounds is refused", (t) => {
+test("values out of bounds are refused", (t) => {
   const worker = new Cluster(t).worker();
   const handle = () => {};
   for (const options of [{}, { size: 0 }, { size: 1001 }, { size: 1.5 }, { size: 2, wait: -1 }, { size: 2, wait: 60_001 }, { size: 2, by: "groups" }, { size: 2, most: 3 }]) {

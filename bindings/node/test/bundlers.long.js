@@ -1,5 +1,5 @@
 "use strict";
-// A program is bundled by the bundlers that people use, with the package installed as they would, and works from the folder of the bundle
+// A program is bundled by common bundlers, with the package installed as they would, and works from the folder of the bundle
 // alone. Needs the registry of npm.
 
 const assert = require("node:assert/strict");

@@ -5,7 +5,7 @@ const assert = require("node:assert/strict");
 const { test } = require("node:test");
 const { Cluster, Program, RedisServer, called, collect, next, until } = require("./support.js");
 
-/** Longer than any test, so that nothing is given by default. */
+/** Longer than any test, so that nothing is assigned by default. */
 const LONG = 3_600_000;
 
 /** The payloads of a worker's jobs. */
@@ -22,7 +22,7 @@ test("a master chooses the worker of each job, and is shown what each can still 
   const seen = [];
   await master.choose((job, workers) => {
     seen.push([job, workers]);
-    // Jobs named x are for nobody now.
+    // No worker takes jobs named x now.
     return job.payload === "x" ? null : workers.find(({ name }) => name === "bob");
   }, { within: LONG });
   assert.equal((await master.queues()).chooser, master.incarnation);
@@ -40,13 +40,13 @@ test("a master chooses the worker of each job, and is shown what each can still 
   await until(() => bobs.length === 4, "three more arrive");
   assert.deepEqual(payloads(bobs), ["first", "high", "a", "b"], "higher priorities go first, and bob has two slots more for the others");
   const c = seen.find(([{ payload }]) => payload === "c")[1];
-  assert.deepEqual(c.map(({ name }) => name), ["ann"], "who has no room is not shown");
-  const rooms = new Map(seen.map(([{ payload }, shown]) => [payload, shown.find(({ name }) => name === "bob")?.room]));
-  assert.deepEqual(["high", "a", "b"].map((payload) => rooms.get(payload)), [3, 2, 1], "each choice takes room");
+  assert.deepEqual(c.map(({ name }) => name), ["ann"], "a worker without free slots is not shown");
+  const free = new Map(seen.map(([{ payload }, shown]) => [payload, shown.find(({ name }) => name === "bob")?.room]));
+  assert.deepEqual(["high", "a", "b"].map((payload) => free.get(payload)), [3, 2, 1], "each choice takes a free slot");
   assert.deepEqual([anns.length, (await master.stats()).waiting], [0, 2]);
   await bobs[0].complete();
   await until(() => bobs.length === 5, "a slot is free for c");
-  // Nobody chooses any more.
+  // The choice is over.
   assert.deepEqual(await called((done) => master.stopChoosing(done)), [null]);
   await until(() => anns.length === 1, "x goes by default");
   assert.equal((await master.queues()).chooser, "");
@@ -71,7 +71,7 @@ test("the choice may be an incarnation, come later, and be replaced; jobs of oth
   await master.addJobs([4, 5, 6]);
   await until(() => jobs.bob.length === 3, "they go to bob");
   await master.addJobs([7], { task: "t" });
-  await until(() => jobs.ann.length + jobs.bob.length === 7, "it is given without a choice");
+  await until(() => jobs.ann.length + jobs.bob.length === 7, "it is assigned without a choice");
   assert.deepEqual(asked.map(([name]) => name), ["ann", "ann", "ann", "bob", "bob", "bob"]);
   // What is left by one is asked of the next.
   await master.choose(to(null), { within: LONG, tasks: "" });
@@ -91,14 +91,14 @@ test("jobs go by default when the choice takes too long, and late answers change
   let answer;
   await master.choose((_, workers) => new Promise((resolve) => { answer = () => resolve(workers[0]); }), { within: 50 });
   await master.addJobs([1, 2]);
-  await until(() => anns.length === 1 && bobs.length === 1, "both are given");
+  await until(() => anns.length === 1 && bobs.length === 1, "both are assigned");
   answer();
   await Promise.all([...anns, ...bobs].map((job) => job.complete()));
   await master.addJobs([3]);
-  await until(() => nothingWaits(master), "the third is given");
+  await until(() => nothingWaits(master), "the third is assigned");
 });
 
-test("what choose throws is an uncaught exception each, and the job is left for later", async (t) => {
+test("what choose throws is an uncaught exception each, and the job waits", async (t) => {
   const cluster = new Cluster(t);
   const it = new Program(t, `
     const master = assemblage.createMaster(args[0], { url });
@@ -125,9 +125,9 @@ test("what choose throws is an uncaught exception each, and the job is left for 
     if (payload !== "stranger") await it.prints("uncaught", ++reported);
     // Something new to choose: now it is chosen for, too.
     await master.add(`after ${payload}`);
-    await until(() => it.printed.some(([what, given]) => what === "add" && given === payload), `${payload} is given`);
+    await until(() => it.printed.some(([what, id]) => what === "add" && id === payload), `${payload} is assigned`);
   }
-  await until(() => nothingWaits(master), "all are given");
+  await until(() => nothingWaits(master), "all are assigned");
   it.child.stdin.end();
   assert.equal(await it.end(), 0);
   const uncaught = it.printed.filter(([what]) => what === "uncaught").map(([, message, code]) => [message, code]);
@@ -135,32 +135,32 @@ test("what choose throws is an uncaught exception each, and the job is left for 
   assert.deepEqual([uncaught.length, uncaught[2][1]], [3, "SWARM_INVALID_ARGUMENT"]);
 });
 
-test("nobody is asked after stopChoosing or close, in whatever state it finds the choice", async (t) => {
+test("no callback is asked after stopChoosing or close, in whatever state it finds the choice", async (t) => {
   for (const end of ["stopChoosing", "close"]) {
     const cluster = new Cluster(t);
     const [master, adder] = [cluster.master(), cluster.master()];
     const jobs = collect(cluster.worker());
     await until(async () => (await adder.members()).some(({ role }) => role === "worker"), "the worker is there");
     let asked = 0;
-    let ended;
+    let stopped;
     let late;
     const choose = () => {
-      assert.equal(ended, undefined, "it is over");
+      assert.equal(stopped, undefined, "it is over");
       asked += 1;
-      if (asked === 2) ended = master[end]();
+      if (asked === 2) stopped = master[end]();
       return new Promise((resolve) => { late = resolve; if (asked === 1) resolve(null); });
     };
     await master.choose(choose, { within: LONG });
     await adder.addJobs([1, 2, 3]);
-    await until(() => ended !== undefined, "the second is asked");
-    await ended;
+    await until(() => stopped !== undefined, "the second is asked");
+    await stopped;
     late(null);
     await until(() => jobs.length === 3, "they go by default");
     // A start that is under way ends with it.
     if (end === "close") continue;
     await Promise.all([master.choose(choose, { within: LONG }), master.stopChoosing()]);
     await adder.addJobs([4]);
-    await until(() => jobs.length === 4, "nobody chooses");
+    await until(() => jobs.length === 4, "no master chooses");
     assert.equal((await adder.queues()).chooser, "");
     await master.stopChoosing();
   }
@@ -181,14 +181,14 @@ test("bad arguments are refused and change nothing; a closed master chooses noth
   }
   await until(async () => (await master.members()).length === 2, "the worker is there");
   await master.addJobs([1, 2]);
-  await until(() => jobs.length === 2, "they are given");
+  await until(() => jobs.length === 2, "they are assigned");
   assert.deepEqual(asked, [1, 2], "the one before chooses");
   await master.close();
   await assert.rejects(master.choose(() => {}), { code: "SWARM_CLOSED" });
   await assert.rejects(master.stopChoosing(), { code: "SWARM_CLOSED" });
 });
 
-test("a master goes on choosing after Redis was lost, and nobody chooses if Redis cannot be reached", async (t) => {
+test("a master goes on choosing after Redis was lost, and none chooses if Redis cannot be reached", async (t) => {
   const server = await RedisServer.start(t);
   const cluster = new Cluster(t, { url: server.url, lease: 1000, timeout: 500 });
   const master = cluster.master();
@@ -205,7 +205,7 @@ test("a master goes on choosing after Redis was lost, and nobody chooses if Redi
   await until(async () => (await master.queues().catch(() => ({}))).chooser === master.incarnation, "it chooses in the new Redis");
   await until(async () => (await master.members()).length === 2, "the worker is there");
   await master.addJobs([1]);
-  await until(() => jobs.length === 1, "it is given");
+  await until(() => jobs.length === 1, "it is assigned");
   assert.deepEqual(asked, [1]);
   await server.kill();
   const [error] = await called((done) => master.choose(choose, done));

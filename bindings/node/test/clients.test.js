@@ -36,7 +36,7 @@ for (const [name, redis] of [["0.8", redis08], ["0.9", redis09], ["0.10", redis0
     await new Promise((resolve, reject) => client.select(3, (error) => (error ? reject(error) : resolve())));
     assert.deepEqual(found(client), { host: "127.0.0.1", port, db: 3, password: "secret" });
     assert.deepEqual(found(make(server.socket)), { socket: server.socket });
-    // Nothing is said of the port or the host: theirs are known all the same.
+    // Port and host are missing: those of the client are known.
     assert.deepEqual(found(make()), { host: "127.0.0.1", port: 6379 });
 
     const cluster = new Cluster(t, { url: undefined, client });
@@ -110,7 +110,7 @@ test("clients of ioredis", () => {
   assert.deepEqual(found(cluster), { nodes: ["a:1"], password: "p", tls: true });
   const forms = new ioredis.Cluster(["redis://a:5", 6000, "b:7", "c", { port: 3 }, { host: "d" }], lazy);
   assert.deepEqual(found(forms), { nodes: ["a:5", "127.0.0.1:6000", "b:7", "c:6379", "127.0.0.1:3", "d:6379"] });
-  // As made by versions 1 to 3, which do not say that they are clusters.
+  // As made by versions 1 to 3, which do not show that they are clusters.
   const old = { startupNodes: [{ host: "h", port: 1 }, "redis://j:5"], connectionPool: {}, options: { lazyConnect: true, redisOptions: { password: "x" } } };
   assert.deepEqual(found(old), { nodes: ["h:1", "j:5"], password: "x" });
 });

@@ -1,5 +1,5 @@
 "use strict";
-// An error of the background to which nobody listens is seen once: in the log, or as a warning of the process where there is no log.
+// A background error without a listener is reported once: in the log, or as a warning of the process where there is no log.
 
 const assert = require("node:assert/strict");
 const path = require("node:path");
@@ -26,7 +26,7 @@ const complaints = (it) => it.errors.split("\n").filter((line) => /(localhost|12
 
 const ALIVE = "setInterval(() => {}, 1000);";
 
-/** Another member that cannot connect says so later than all that came at once. */
+/** Another member that cannot connect, whose error comes after all earlier ones. */
 const LATER = `setImmediate(() => assemblage.createMaster("complaints", { port: 2, timeout: 1000 }).on("error", () => {}).ready().catch(() => say("later")));`;
 
 for (const [name, [members, source]] of Object.entries(PROGRAMS)) {

@@ -10,7 +10,7 @@ const { test } = require("node:test");
 const { inspect } = require("node:util");
 const { Cluster, Program, assemblage, atEnd, collect, until } = require("./support.js");
 
-test("callbacks, listeners and handlers have the AsyncLocalStorage of where they were given", async (t) => {
+test("callbacks, listeners and handlers have the AsyncLocalStorage of where they were passed", async (t) => {
   const storage = new AsyncLocalStorage();
   const cluster = new Cluster(t);
   const seen = {};

@@ -14,7 +14,7 @@ function untilShown(master, worker, right, what) {
 }
 
 /** A handler that runs until its job must stop. */
-function holding(worker, options) {
+function busy(worker, options) {
   const running = [];
   worker.process((job) => new Promise((resolve) => running.push({ job, resolve })), options);
   return running;
@@ -24,7 +24,7 @@ test("a paused worker keeps its jobs and is assigned no others", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const worker = cluster.worker();
-  const running = holding(worker, { slots: 3 });
+  const running = busy(worker, { slots: 3 });
   await master.add(1);
   await until(() => running.length === 1, "a job runs");
   assert.equal(worker.pause(), worker);
@@ -43,7 +43,7 @@ test("slots change while jobs run", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const worker = cluster.worker();
-  const running = holding(worker);
+  const running = busy(worker);
   await master.addJobs(Array.from({ length: 20 }, (_, n) => ({ n })));
   await until(() => running.length === 10, "as many run as by default");
   worker.setSlots(2);
@@ -63,7 +63,7 @@ test("a worker can be paused and have its slots set before it starts", async (t)
   assert.throws(() => worker.setSlots(1), { code: "SWARM_INVALID_ARGUMENT", message: /guarantees 2 slots/ });
   worker.setSlots(3).pause();
   assert.equal(worker.paused, true);
-  const running = holding(worker);
+  const running = busy(worker);
   await master.addJobs([1, 2, 3]);
   await untilShown(master, worker, ({ slots, paused }) => slots === 3 && paused, "it is shown");
   assert.throws(() => worker.setSlots(1), { code: "SWARM_INVALID_ARGUMENT", message: /guarantees 2 slots/ });
@@ -77,7 +77,7 @@ test("a master sets the slots of a worker, pauses and resumes it", async (t) => 
   const cluster = new Cluster(t);
   const master = cluster.master();
   const worker = cluster.worker();
-  const running = holding(worker, { slots: 4 });
+  const running = busy(worker, { slots: 4 });
   await worker.ready();
   const { incarnation } = worker;
   assert.equal(await master.pauseWorker(incarnation), true);

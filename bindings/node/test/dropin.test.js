@@ -46,7 +46,7 @@ test("an expireDelay below the shortest lease is raised, as any was taken", asyn
   assert.equal(worker.expireDelay, 5);
 });
 
-test("unknown options are refused: a misspelt one would be left out in silence", () => {
+test("unknown options are refused, because a misspelt one would be ignored in silence", () => {
   assert.throws(() => assemblage.createMaster("mail", { url, retries: 3 }), { code: "SWARM_INVALID_ARGUMENT", message: /retries/ });
 });
 
@@ -90,7 +90,7 @@ test("add has one argument and the worker as this; the oldest job comes first, e
   assert.equal(Object.keys(worker.jobs).length, 100);
 });
 
-test("deleteJob answers with the id it was given", async (t) => {
+test("deleteJob answers with the id it was called with", async (t) => {
   const master = new Cluster(t).master();
   assert.deepEqual(await called((done) => assert.equal(master.deleteJob("", done), undefined)), [null, false]);
   assert.deepEqual(await called((done) => master.deleteJob(undefined, done)), [null, false]);
@@ -194,13 +194,13 @@ test("jobs of a terminated worker go to others, behind those that wait", async (
   await master.addJobs([{ n: 1 }, { n: 2 }]);
   await until(() => active.length === 1, "the first job arrives");
   await called((done) => first.terminate(done));
-  assert.equal(active.length, 1, "nothing more is given to a worker that ends");
+  assert.equal(active.length, 1, "nothing more is assigned to a worker that closes");
   const jobs = collect(cluster.worker());
   await until(() => jobs.length === 2, "both jobs arrive at another worker");
   assert.deepEqual(jobs.map((job) => job.payload.n), [2, 1]);
 });
 
-test("the worker with the fewest jobs is given the next, a new one until it is level", async (t) => {
+test("the worker with the fewest jobs is assigned the next, a new one until all have as many", async (t) => {
   const cluster = new Cluster(t);
   const [master, other] = [cluster.master(), cluster.master()];
   const workers = [cluster.worker(), cluster.worker()];

@@ -27,7 +27,7 @@ test("only members with the key read values", async (t) => {
   assert.ok(!JSON.stringify(hidden).includes(secret) && !hidden.error.includes(secret));
 });
 
-test("the job of a worker without the key can be retried, and a function that parses is not given what is encoded", async (t) => {
+test("the job of a worker without the key can be retried, and a function that parses does not get encoded values", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master({ codecKeys });
   await master.add("x", { id: "a", result: true });

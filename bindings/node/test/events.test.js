@@ -93,7 +93,7 @@ test("the traceback is kept with a failed job, and a failure is written to stder
   assert.equal(own.errors, "");
 });
 
-test("a worker without a handler takes no jobs, and says so; a later listener or handler is given them", async (t) => {
+test("a worker without a handler takes no jobs and logs it; a later listener or handler gets them", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const records = [];
@@ -102,22 +102,22 @@ test("a worker without a handler takes no jobs, and says so; a later listener or
   const worker = cluster.worker();
   await worker.ready();
   await master.addJobs([1, 2]);
-  await until(() => records.length > 0, "it says so");
+  await until(() => records.length > 0, "it is logged");
   assert.match(records[0].message, /takes no jobs.*process.*add/);
   const { waiting, active } = await master.stats();
   assert.deepEqual([waiting, active], [2, 0]);
   const jobs = collect(worker);
-  await until(() => jobs.length === 2, "the listener is given them");
+  await until(() => jobs.length === 2, "the listener gets them");
   await worker.terminate();
   const handled = [];
   const late = cluster.worker();
   await late.ready();
   late.process((job) => void handled.push(job.payload));
-  await until(() => handled.length === 2, "the handler is given them");
+  await until(() => handled.length === 2, "the handler gets them");
   assert.equal(records.length, 1);
 });
 
-test("jobs that came while nobody listened are reported to the next listener, once", async (t) => {
+test("jobs that came without a listener are reported to the next listener, once", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const worker = cluster.worker();
@@ -126,7 +126,7 @@ test("jobs that came while nobody listened are reported to the next listener, on
   await worker.ready();
   worker.off("add", none);
   const [first, gone] = await master.addJobs([1, 2]);
-  await until(() => Object.keys(worker.jobs).length === 2, "it was given them");
+  await until(() => Object.keys(worker.jobs).length === 2, "they are assigned to it");
   await master.deleteJob(gone);
   await until(() => Object.keys(worker.jobs).length === 1, "one is deleted");
   const [once, all] = [[], []];
@@ -147,10 +147,10 @@ test("ten handlers run at once by default, and as many as `slots` allows, and no
     if (late) await worker.ready();
     let running = 0;
     let end;
-    const ended = new Promise((resolve) => (end = resolve));
+    const released = new Promise((resolve) => (end = resolve));
     worker.process(async () => {
       running += 1;
-      await ended;
+      await released;
     }, options);
     await until(() => running === most, `${most} run`);
     assert.equal((await master.stats()).active, most, JSON.stringify(options));

@@ -1,5 +1,5 @@
 "use strict";
-// The examples do what they say.
+// The examples run and print what they should.
 
 const assert = require("node:assert/strict");
 const { execFileSync } = require("node:child_process");

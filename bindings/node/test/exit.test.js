@@ -1,5 +1,5 @@
 "use strict";
-// When processes end: masters let go, workers hold on, and nothing hangs or crashes on the way out.
+// When processes end: masters do not keep them alive, workers do, and nothing hangs or crashes on the way out.
 
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
@@ -97,7 +97,7 @@ test("ESM and CommonJS programs share one addon", async (t) => {
   assert.deepEqual(it.printed, [[true, true]]);
 });
 
-test("a worker whose process ends by itself gives its jobs back at once", async (t) => {
+test("jobs of a worker whose process ends by itself are requeued at once", async (t) => {
   const { cluster, it } = program(t, `
     const worker = assemblage.createWorker(args[0], { url });
     worker.on("add", () => say("add"));

@@ -38,7 +38,7 @@ test("a program agrees, leaves and ends with the code", async (t) => {
   }
 });
 
-test("without anything to say it ends at once; what onKill throws is a warning", async (t) => {
+test("without a callback it ends at once; what onKill throws is a warning", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const quiet = await bob(t, cluster, "Worker", "");

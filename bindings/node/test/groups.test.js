@@ -7,7 +7,7 @@ const { Cluster, Program, assemblage, called, collect, until } = require("./supp
 
 const { NewJob } = assemblage;
 
-test("runMany gives all outcomes in the order of the jobs", async (t) => {
+test("runMany returns all outcomes in the order of the jobs", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   cluster.worker().process((job) => {
@@ -33,7 +33,7 @@ test("runMany gives all outcomes in the order of the jobs", async (t) => {
   assert.deepEqual([error, outcome.value], [null, "callback"]);
 });
 
-test("runEach gives each outcome as its job ends", async (t) => {
+test("runEach returns each outcome when its job finishes", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const jobs = collect(cluster.worker());
@@ -110,20 +110,20 @@ test("what cannot be added is reported, and nothing is added", async (t) => {
   assert.equal((await refused).code, "SWARM_CLOSED");
 });
 
-test("a group is given up with its master, unless it is to be kept", async (t) => {
+test("a group is deleted with its master, unless it is to be kept", async (t) => {
   const cluster = new Cluster(t, { lease: 2000 });
   const other = cluster.master();
   const jobs = collect(cluster.worker());
   const program = new Program(t, `
     const master = assemblage.createMaster(args[0], { url, lease: 2000 });
-    master.runMany(["ephemeral"]).then(() => say("ended"));
-    master.runMany(["kept"], { keep: true }).then(() => say("ended"));
+    master.runMany(["ephemeral"]).then(() => say("finished"));
+    master.runMany(["kept"], { keep: true }).then(() => say("finished"));
     master.ready().then(() => say("ready"));`, { args: [cluster.name] });
   await program.prints("ready");
   await until(() => jobs.length === 2, "both jobs are active");
   program.child.kill("SIGKILL");
   const ephemeral = jobs.find((job) => job.payload === "ephemeral");
-  await until(() => ephemeral.cancelled, "the ephemeral job is given up");
+  await until(() => ephemeral.cancelled, "the ephemeral job is deleted");
   assert.equal(ephemeral.deleteReason, "deleted");
   assert.equal((await other.stats()).active, 1);
   assert.equal(jobs.find((job) => job.payload === "kept").cancelled, false);

@@ -47,7 +47,7 @@ test("a plain handler runs the tasks of the option, and a handler for no task th
   assert.deepEqual(results, ["worker 1 a", "worker 1 b", "worker 2", "worker 2 c"]);
 });
 
-test("a worker can change the tasks that its listeners are given", async (t) => {
+test("a worker can change the tasks of its listeners", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const worker = cluster.worker({ tasks: "a" });
@@ -70,13 +70,13 @@ test("jobs that came before their tasks were registered are not lost", async (t)
   const worker = cluster.worker();
   const listener = () => {};
   worker.on("add", listener);
-  await until(() => Object.keys(worker.jobs).length === 3, "it is given the jobs without a task");
+  await until(() => Object.keys(worker.jobs).length === 3, "the jobs without a task are assigned to it");
   worker.off("add", listener);
   worker.process({ other: () => "other" });
-  await until(async () => (await master.stats()).waiting === 3, "it has given them back");
+  await until(async () => (await master.stats()).waiting === 3, "they are requeued");
   assert.equal(await master.run(0, { task: "other" }), "other");
   const jobs = collect(cluster.worker());
-  await until(() => jobs.length === 3, "another worker is given them");
+  await until(() => jobs.length === 3, "they are assigned to another worker");
 });
 
 test("failed attempts are repeated, and the handler gets its number", async (t) => {
@@ -133,7 +133,7 @@ test("jobs are retried and failed permanently by hand", async (t) => {
   await assert.rejects(jobs[4].retry("late", 1), { code: "SWARM_STALE_FENCE" });
 });
 
-test("progress is stored for those who look the job up", async (t) => {
+test("progress is stored for inspections of the job", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const jobs = collect(cluster.worker());
@@ -193,7 +193,7 @@ test("each timeout has its error, and the handler is notified", async (t) => {
   assert.equal(await master.run({}, { timeout: 20, task: "none" }).catch((error) => error.code), "SWARM_TIMEOUT");
 });
 
-test("what is finished by hand has its task's handler all the same", async (t) => {
+test("a job finished by hand has the handler of its task", async (t) => {
   const cluster = new Cluster(t);
   const worker = cluster.worker();
   worker.on("add", (job) => job.payload === "mine" && job.complete("by the listener"));

@@ -1,11 +1,11 @@
 "use strict";
-// Looking into a cluster, pausing it, and what becomes of failed jobs.
+// Inspection of a cluster, pauses, and failed jobs.
 
 const assert = require("node:assert/strict");
 const { test } = require("node:test");
 const { Cluster, called, collect, until } = require("./support.js");
 
-test("a job can be looked up by its id, whatever its state", async (t) => {
+test("a job can be inspected by its id in every state", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   assert.equal(await master.job("unknown"), null);
@@ -53,7 +53,7 @@ test("jobs come in pages, by state", async (t) => {
   for (const limit of [0, 1001, -1, NaN]) await assert.rejects(master.jobs("waiting", { limit }), { code: "SWARM_INVALID_ARGUMENT" });
 });
 
-test("queues and members say what waits and who is there", async (t) => {
+test("queues and members are listed", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master({ name: "boss" });
   const worker = cluster.worker({ name: "ann", group: "g", slots: 3, tasks: ["", "t"] }).on("add", () => {});
@@ -80,7 +80,7 @@ test("queues and members say what waits and who is there", async (t) => {
   assert.ok(leaseLeft > 0 && leaseLeft <= 60_000, `${leaseLeft}`);
 });
 
-test("a pause holds back a task, jobs without one, or all", async (t) => {
+test("a pause stops the assignment of a task, jobs without one, or all", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const jobs = collect(cluster.worker({ tasks: ["", "t", "u"] }));

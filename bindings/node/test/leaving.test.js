@@ -48,7 +48,7 @@ test("a long-lived job survives any number of restarts", async (t) => {
   assert.deepEqual([waiting, failed, crashes], [1, 0, 0]);
 });
 
-test("handlers that end within the grace complete their jobs; a second signal ends at once", async (t) => {
+test("handlers that finish within the grace complete their jobs; a second signal ends at once", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const source = `
@@ -76,7 +76,7 @@ test("handlers that end within the grace complete their jobs; a second signal en
   assert.equal(await hangs.end(), "SIGINT");
 });
 
-test("a program that sees to a signal itself is left alone, and so is one that says so", async (t) => {
+test("a program that handles a signal itself is left alone, and so is one that asks for it", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   await master.addJob({});
@@ -86,7 +86,7 @@ test("a program that sees to a signal itself is left alone, and so is one that s
     own.child.kill("SIGTERM");
     await own.prints("own");
     const { active } = await master.stats();
-    assert.equal(active, 1, "it still holds its job");
+    assert.equal(active, 1, "its job is still active");
     own.child.kill("SIGINT");
     assert.equal(await own.end(), "SIGINT", "of the other signal it has no handler");
   }

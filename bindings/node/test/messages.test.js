@@ -20,7 +20,7 @@ async function listen(member) {
 const payloads = (messages) => messages.map((message) => message.payload);
 const sorted = (...members) => members.map((member) => member.incarnation).sort();
 
-test("messages reach those they are for, in order, and say whose they are", async (t) => {
+test("messages reach their recipients in order, and name their sender", async (t) => {
   const cluster = new Cluster(t);
   const [ann, bob, eve] = [cluster.worker({ name: "ann", group: "a" }), cluster.worker({ name: "bob", group: "a" }), cluster.master({ name: "eve" })];
   const unsubscribed = cluster.worker({ group: "a" });
@@ -59,7 +59,7 @@ test("messages reach those they are for, in order, and say whose they are", asyn
   await assert.rejects(master.send("all", 1), { code: "SWARM_CLOSED" });
 });
 
-test("a sender gets who took its message, what they replied, and who did not in time", async (t) => {
+test("a sender gets acknowledgements, replies, and the members that did not answer in time", async (t) => {
   const cluster = new Cluster(t);
   const [ann, bob, master] = [cluster.worker({ name: "ann" }), cluster.worker({ name: "bob" }), cluster.master()];
   const [anns, bobs] = await Promise.all([ann, bob].map(listen));
@@ -132,7 +132,7 @@ test("a member receives from its first listener on, however and whenever it come
   const before = worker.incarnation;
   const third = next(worker, "message");
   await command("FLUSHALL", server.url);
-  await until(() => worker.incarnation !== before, "it registers anew");
+  await until(() => worker.incarnation !== before, "it registers again");
   await send(3);
   assert.equal((await third)[0].payload, 3);
   // A master after it is ready.
@@ -161,7 +161,7 @@ test("a member that subscribes amid an outage receives when it is over, and noth
   assert.equal(worker.incarnation, incarnation, "its lease did not end");
 });
 
-test("who listens for members is notified of who joins, leaves and is lost; members say something of themselves", async (t) => {
+test("members that join, leave and are lost are reported to subscribers; members publish data about themselves", async (t) => {
   const cluster = new Cluster(t);
   const changes = [];
   const watcher = cluster.master({ name: "watcher" }).on("member", (...args) => changes.push(args));
@@ -276,7 +276,7 @@ test("a program that does not take its messages gets an error with the number of
 test("listeners do not keep a master's process alive, a request does; and exits amid messages are clean", async (t) => {
   const cluster = new Cluster(t);
   const begin = "const master = assemblage.createMaster(args[0], { url, name: 'it' });";
-  // In a cluster of its own: it may have registered before it ended, and then it would be asked, too, until its lease ends.
+  // In a cluster of its own: it may have registered before its process ended, and then it would be asked, too, until its lease ends.
   const idle = new Program(t, `${begin} master.on("message", () => {}).on("member", () => {});`, { args: [new Cluster(t).name] });
   assert.equal(await idle.end(), 0);
   assert.equal(idle.errors, "");

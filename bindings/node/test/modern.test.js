@@ -1,5 +1,5 @@
 "use strict";
-// The modern face: promises, options of jobs, handlers, results, signals.
+// The modern API: promises, options of jobs, handlers, results, signals.
 
 const assert = require("node:assert/strict");
 const { once } = require("node:events");
@@ -191,7 +191,7 @@ test("many waits may share a signal", async (t) => {
   assert.deepEqual(warnings, []);
 });
 
-test("slots limit what a worker holds, given to process or to createWorker", async (t) => {
+test("slots limit the active jobs of a worker, passed to process or to createWorker", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   await master.addJobs(Array.from({ length: 6 }, (_, n) => ({ n })));
@@ -217,13 +217,13 @@ test("slots limit what a worker holds, given to process or to createWorker", asy
   assert.throws(() => cluster.worker().process("no function"), { code: "SWARM_INVALID_ARGUMENT" });
 });
 
-test("a deletion aborts the handler's signal; its slot is free when the handler has ended", async (t) => {
+test("a deletion aborts the handler's signal; its slot is free when the handler has returned", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const worker = cluster.worker();
   const order = [];
   let end;
-  const ended = new Promise((resolve) => {
+  const returned = new Promise((resolve) => {
     end = resolve;
   });
   worker.process(async (job, { signal }) => {
@@ -231,7 +231,7 @@ test("a deletion aborts the handler's signal; its slot is free when the handler 
     order.push(`run ${signal.aborted}`);
     await once(signal, "abort");
     order.push(`${signal.reason.code} ${job.deleteReason} ${job.cancelled}`);
-    await ended;
+    await returned;
     return "too late";
   });
   const id = await master.addJob({}, { result: true });
@@ -245,7 +245,7 @@ test("a deletion aborts the handler's signal; its slot is free when the handler 
   await assert.rejects(master.result(id), { code: /SWARM_(JOB_DELETED|NOT_FOUND)/ });
 });
 
-test("jobs on the event face are completed, failed and released by hand", async (t) => {
+test("jobs of the event API are completed, failed and released by hand", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const jobs = collect(cluster.worker());
@@ -307,7 +307,7 @@ test("a job finished by a listener is not handled too", async (t) => {
   assert.deepEqual(handled, [{}]);
 });
 
-test("drain finishes what is active, takes nothing new, and gives the rest to others", async (t) => {
+test("drain finishes what is active, takes nothing new, and requeues the rest", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const worker = cluster.worker();
@@ -323,7 +323,7 @@ test("drain finishes what is active, takes nothing new, and gives the rest to ot
   assert.equal(jobs.length, 1);
 });
 
-test("terminate gives handlers the grace to end", async (t) => {
+test("terminate gives handlers the grace to finish", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const worker = cluster.worker();
@@ -343,7 +343,7 @@ test("terminate gives handlers the grace to end", async (t) => {
   assert.equal((await master.stats()).waiting, 1);
 });
 
-test("what was finished before terminate is not given back", async (t) => {
+test("jobs finished before terminate are not requeued", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const worker = cluster.worker();
@@ -371,7 +371,7 @@ test("terminate does not wait beyond its grace", async (t) => {
   assert.equal((await master.stats()).waiting, 1);
 });
 
-test("a closed member refuses calls, and gives every pending one an answer", async (t) => {
+test("a closed member refuses calls, and answers every pending one", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const id = await master.addJob({}, { result: true });
@@ -405,7 +405,7 @@ test("members dispose of themselves", { skip: !Symbol.asyncDispose }, async (t) 
   }
 });
 
-test("health and stats say what is going on", async (t) => {
+test("health and stats show states and counts", async (t) => {
   const cluster = new Cluster(t, { lease: 30_000 });
   const master = cluster.master();
   const worker = cluster.worker();

@@ -25,7 +25,7 @@ test("higher priorities go first, and equal ones in order", async (t) => {
   assert.deepEqual(await inOrder(cluster, 8), ["f", "c", "e", "h", "a", "d", "b", "g"]);
 });
 
-test("options of all jobs of a call hold unless a job has its own", async (t) => {
+test("options of a call apply to all its jobs unless a job has its own", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const headers = { trace: "1=2\n3", "": undefined };
@@ -40,7 +40,7 @@ test("options of all jobs of a call hold unless a job has its own", async (t) =>
   }
 });
 
-test("a plain job has what a job has unless it is given more, and bytes may be given more", async (t) => {
+test("a plain payload has the default options, and bytes may have others", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   await master.addJobs(["plain", new NewJob(Buffer.from([0, 255]), { task: "", resource: "é", headers: { "ü": "😀" } })]);
@@ -101,7 +101,7 @@ test("groups of waiting jobs take turns", async (t) => {
   await assert.rejects(master.add(1, { weight: 2 }), /weight belongs to a group/);
 });
 
-test("attached jobs wait for the first and end as it ends", async (t) => {
+test("attached jobs wait for the first and finish with its outcome", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const runs = [1, 2, 3].map((n) => master.run(n, { unique: { key: "k", onConflict: "attach" } }));
@@ -110,7 +110,7 @@ test("attached jobs wait for the first and end as it ends", async (t) => {
   assert.deepEqual(await Promise.all(runs), Array(3).fill("result of 1"));
 });
 
-test("ephemeral jobs of a master that leaves are given up", async (t) => {
+test("ephemeral jobs of a master that leaves are deleted", async (t) => {
   const cluster = new Cluster(t);
   const [other, leaving] = [cluster.master(), cluster.master()];
   await leaving.addJobs([new NewJob("ephemeral", { ephemeral: true }), "free"]);
@@ -149,7 +149,7 @@ test("slots are guaranteed for higher priorities, and some jobs are at hand", as
   const seen = collect(ahead.worker({ slots: 1, prefetch: 2 }));
   await ahead.master().addJobs([1, 2, 3, 4]);
   await until(async () => (await ahead.members[1].stats()).active === 3, "one runs and two are at hand");
-  await until(() => seen.length === 1, "one is given to the program");
+  await until(() => seen.length === 1, "one reaches the program");
 });
 
 test("failed jobs are kept in bounds", async (t) => {
@@ -162,21 +162,21 @@ test("failed jobs are kept in bounds", async (t) => {
   assert.equal((await master.stats()).failed, 2);
 });
 
-test("a joining worker takes its share of what others hold, if it asks for it", async (t) => {
+test("a joining worker takes its share of the active jobs of others, if it asks for it", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const first = cluster.worker();
   const active = collect(first);
   await master.addJobs([1, 2, 3, 4]);
-  await until(() => active.length === 4, "the first worker holds all");
+  await until(() => active.length === 4, "the first worker has all");
   const reported = [];
   for (const job of active) job.once("delete", () => reported.push([job.deleteReason, job.signal.aborted]));
   const second = collect(cluster.worker({ rebalance: true }));
-  await until(() => second.length === 2, "the second holds half");
+  await until(() => second.length === 2, "the second has half");
   assert.deepEqual(reported, [["moved", true], ["moved", true]]);
 });
 
-test("options that cannot be are refused where they are given", async (t) => {
+test("invalid options are refused at the call", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const refused = [

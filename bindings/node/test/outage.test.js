@@ -13,7 +13,7 @@ worker.on("close", () => say("close", worker.running, Object.keys(worker.jobs).l
 worker.on("error", (error) => say("error", error.code, error.message));
 `;
 
-test("a worker that stalled past its lease loses its jobs, says so in order, and joins again", async (t) => {
+test("a worker that stalled past its lease loses its jobs, reports it in order, and joins again", async (t) => {
   const cluster = new Cluster(t, { lease: 1000 });
   const master = cluster.master();
   const stalled = new Program(t, holder, { args: [cluster.name] });
@@ -95,7 +95,7 @@ test("a blocked event loop loses no lease and no job", async (t) => {
   assert.deepEqual(burner.printed, [["start"]]);
 });
 
-test("members survive the loss of Redis and work on when it is back, even if it lost everything", async (t) => {
+test("members survive the loss of Redis and work on when it returns, even if it lost everything", async (t) => {
   const server = await RedisServer.start(t);
   const cluster = new Cluster(t, { url: server.url, lease: 2000, timeout: 500 });
   const [master, worker] = [cluster.master(), cluster.worker()];
@@ -114,7 +114,7 @@ test("members survive the loss of Redis and work on when it is back, even if it 
   await until(async () => (await master.addJob({ n: 3 }).catch(() => false)) && jobs.at(-1).payload.n === 3, "new jobs arrive");
 });
 
-test("a worker forgotten by Redis registers anew and is given jobs again", async (t) => {
+test("a worker forgotten by Redis registers again and is assigned jobs again", async (t) => {
   const server = await RedisServer.start(t);
   const cluster = new Cluster(t, { url: server.url, lease: 1000 });
   const [master, worker] = [cluster.master(), cluster.worker()];
@@ -143,13 +143,13 @@ test("terminate and close do not hang without Redis", async (t) => {
   await Promise.all([called((done) => worker.terminate(done)), called((done) => master.close(done)), deleted, closed]);
 });
 
-test("a job deleted at the moment it is given is gone, or gets its delete", async (t) => {
+test("a job deleted at the moment of its assignment is gone, or gets its delete", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const worker = cluster.worker();
-  const [given, deleted, foreign] = [[], [], []];
+  const [assigned, deleted, foreign] = [[], [], []];
   worker.on("add", (job) => {
-    given.push(job.id);
+    assigned.push(job.id);
     assert.deepEqual(Object.keys(job.payload), ["n"]);
     job.on("delete", () => deleted.push(job.id));
   });
@@ -168,8 +168,8 @@ test("a job deleted at the moment it is given is gone, or gets its delete", asyn
     const { waiting, active, deleting } = await master.stats();
     return waiting + active + deleting === 0;
   }, "nothing is left");
-  await until(() => deleted.length === given.length, "each job given was reported");
-  assert.deepEqual(deleted.sort(), given.sort());
+  await until(() => deleted.length === assigned.length, "each assigned job was reported");
+  assert.deepEqual(deleted.sort(), assigned.sort());
   assert.deepEqual(worker.jobs, {});
   assert.deepEqual(foreign, []);
 });

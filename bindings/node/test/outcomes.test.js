@@ -70,7 +70,7 @@ const returned = {
   "an object with toJSON that throws": () => ({ toJSON() { throw new Error("toJSON throws"); } }),
   "an object with toJSON that throws null": () => ({ toJSON() { throw null; } }),
   "an object with toJSON that throws a revoked proxy": () => ({ toJSON() { throw revoked(); } }),
-  "an object with toJSON that gives nothing": () => ({ toJSON() {} }),
+  "an object with toJSON that returns nothing": () => ({ toJSON() {} }),
   "an object with a getter that throws": () => Object.defineProperty({}, "a", { enumerable: true, ...throwing("a") }),
   "a then that throws when it is called": () => ({ then() { throw new Error("then throws"); } }),
   "a then getter that throws": () => Object.defineProperty({}, "then", throwing("then")),
@@ -124,7 +124,7 @@ test("whatever a handler returns that cannot be sent fails its job alone", async
   }
 });
 
-test("whatever is given to fail, failPermanently and retry is taken as its text", async (t) => {
+test("whatever is passed to fail, failPermanently and retry is taken as its text", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const worker = cluster.worker();

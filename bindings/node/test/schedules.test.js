@@ -44,7 +44,7 @@ test("schedules are listed, paused and run by hand", async (t) => {
   assert.equal((await master.job(job)).id, job);
 });
 
-test("a job follows the end of the one before", async (t) => {
+test("a job follows when the one before has finished", async (t) => {
   const cluster = new Cluster(t);
   const jobs = collect(cluster.worker());
   const master = cluster.master();

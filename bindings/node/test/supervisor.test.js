@@ -9,7 +9,7 @@ const { Worker: Thread } = require("node:worker_threads");
 const { assemblage, atEnd, called, next, until } = require("./support.js");
 
 const root = path.join(__dirname, "..");
-/** A program of Node that can say when it is ready. */
+/** A program of Node that can report when it is ready. */
 const node = (source) => ["-e", `const { ready } = require(${JSON.stringify(root)}); ${source}`];
 const sh = (script) => ["-c", script];
 const EVENTS = ["started", "ready", "exited", "gaveUp", "line", "dropped", "reloaded", "reloadFailed", "signal", "stopped"];
@@ -110,10 +110,10 @@ test("several of a program have ids of their own; kill ends one with its group, 
   assert.equal(error.code, "SWARM_NOT_FOUND");
 });
 
-test("a program of Node says that it is ready; one that does not is stopped", async (t) => {
+test("a program of Node reports that it is ready; one that does not is stopped", async (t) => {
   const { supervisor, of, received } = supervise(t);
-  const say = "console.log(JSON.stringify([ready(), ready(), process.env.SWARM_READY_FD ?? null])); setInterval(() => {}, 1000)";
-  await supervisor.spawn(process.execPath, node(say), { ready: "explicit" });
+  const report = "console.log(JSON.stringify([ready(), ready(), process.env.SWARM_READY_FD ?? null])); setInterval(() => {}, 1000)";
+  await supervisor.spawn(process.execPath, node(report), { ready: "explicit" });
   await received("ready");
   await received("line");
   assert.equal(String(of("line")[0].line), "[true,false,null]");
@@ -152,7 +152,7 @@ test("a reload replaces processes one after another", async (t) => {
   assert.ok(of("exited").every(({ pid, signal, respawn }, i) => pid === old[i] && signal === "SIGTERM" && respawn === null));
 });
 
-test("a reload that fails says where and why, and what ran runs on", async (t) => {
+test("a reload that fails reports where and why, and the old processes run on", async (t) => {
   const { supervisor, of, received } = supervise(t);
   const script = 'if [ "$SEEN" ]; then exit 3; fi; echo >/dev/fd/$SWARM_READY_FD; sleep 1000';
   await supervisor.spawn("/bin/sh", sh(script), { ready: "explicit" });
@@ -193,7 +193,7 @@ test("a stop ends all processes at once, after the grace by force, is answered t
   assert.equal(reported.length, count);
 });
 
-test("what is wrong is refused before anything is started", async (t) => {
+test("invalid options are refused before anything is started", async (t) => {
   for (const options of [
     { grace: -1 }, { grace: 3_600_001 }, { backoff: "often" }, { backoff: { type: "wild" } }, { backoff: { pause: 1 } }, { maxRespawns: 10_001 },
     { lineBuffer: 5 }, { forward: "perhaps" }, { healthy: NaN }, { graze: 5 }, { max_respawns: 5 },

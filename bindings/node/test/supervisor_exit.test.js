@@ -1,5 +1,5 @@
 "use strict";
-// How supervisors and the programs they are in end: by signals, by themselves, by force. Nobody is left behind.
+// How supervisors and the programs they are in end: by signals, by themselves, by force. No orphan processes.
 
 const assert = require("node:assert/strict");
 const { readFileSync } = require("node:fs");

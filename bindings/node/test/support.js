@@ -66,7 +66,7 @@ async function until(check, what, deadline = DEADLINE) {
   }
 }
 
-/** Collects the jobs that a worker is given. */
+/** Collects the jobs assigned to a worker. */
 function collect(worker) {
   const jobs = [];
   worker.on("add", (job) => jobs.push(job));
@@ -179,7 +179,7 @@ const say = (...what) => process.stdout.write(JSON.stringify(what) + "\\n");\n`;
   /** Waits until the program has printed a line that begins with `word`; returns the rest of it. */
   async prints(word, nth = 1) {
     const found = () => this.printed.filter((what) => what[0] === word)[nth - 1];
-    const what = await until(() => found() ?? (this.child.exitCode !== null && "ended"), `the program says ${word}: ${this.errors}`);
+    const what = await until(() => found() ?? (this.child.exitCode !== null && "ended"), `the program prints ${word}: ${this.errors}`);
     assert.notEqual(what, "ended", `the program ended before it printed ${word}: ${this.errors}`);
     return what.slice(1);
   }

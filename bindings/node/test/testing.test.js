@@ -76,7 +76,7 @@ test("a killed worker is replaced", async (t) => {
   assert.equal(await master.result(id), 1);
 });
 
-test("what is left is named", async (t) => {
+test("unfinished jobs are named", async (t) => {
   const swarm = swarmOf(t);
   let release;
   await swarm.worker({ slow: () => new Promise((resolve) => {
@@ -188,7 +188,7 @@ test("a project of a hundred tests", async (t) => {
   t.diagnostic(`100 tests with a cluster each took ${(took / 1000).toFixed(1)} s with the start of Node and Redis; the guide promises 5 s`);
 });
 
-test("the server ends with its process, and without one the error says what to install", async (t) => {
+test("the server ends with its process, and without one the error names what to install", async (t) => {
   const folder = folderOf(t);
   const program = `console.log(require(${JSON.stringify(path.join(root, "testing"))}).privateRedis())`;
   const { stdout } = await run(["-e", program], { TMPDIR: folder });

@@ -32,18 +32,18 @@ test("members work in a thread, and end with it", async (t) => {
   await until(async () => (await cluster.members[0].stats()).members === 1, "the members of the thread have left");
 });
 
-test("jobs of a thread that is terminated are given back", async (t) => {
+test("jobs of a thread that is terminated are requeued", async (t) => {
   const cluster = new Cluster(t);
-  const holding = new Thread(
+  const busy = new Thread(
     `const { parentPort, workerData } = require("node:worker_threads");
      require(workerData.assemblage).createWorker(workerData.name, { url: workerData.url }).on("add", () => parentPort.postMessage("active"));`,
     { eval: true, workerData: { assemblage: path.join(__dirname, ".."), name: cluster.name, url } },
   );
-  const active = new Promise((resolve) => holding.once("message", resolve));
+  const active = new Promise((resolve) => busy.once("message", resolve));
   await cluster.master().addJob({ n: 1 });
   await active;
   const jobs = collect(cluster.worker());
-  await holding.terminate();
+  await busy.terminate();
   await until(() => jobs.length === 1, "the job comes to a worker that lives");
 });
 

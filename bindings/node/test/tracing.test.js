@@ -153,12 +153,12 @@ test("without an active span nothing is written", async (t) => {
 test("a context of the program is kept", async (t) => {
   const master = new Cluster(t).master();
   const own = { traceparent: `00-${"1".padStart(32, "0")}-${"2".padStart(16, "0")}-01` };
-  const [given, mixed, many] = await request(async () => [
+  const [single, mixed, many] = await request(async () => [
     await master.addJob({}, { headers: own }),
     await master.addJob({}, { headers: { tenant: "a" } }),
     await master.addJobs([new NewJob(1, { headers: own }), new NewJob(2, { headers: { tenant: "b" } }), "plain"]),
   ]);
-  for (const id of [given, many[0]]) assert.deepEqual((await master.job(id)).headers, own);
+  for (const id of [single, many[0]]) assert.deepEqual((await master.job(id)).headers, own);
   assert.deepEqual(Object.keys((await master.job(mixed)).headers).sort(), ["tenant", "traceparent"]);
   const [one, batch] = await spans("add", 2);
   assert.equal(await header(master, mixed), ids(one));

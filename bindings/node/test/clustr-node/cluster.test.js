@@ -104,7 +104,7 @@ test("whatever members send, processes live, and nothing of others is changed", 
   assert.equal(it.errors, "", `seed ${seed}`);
 });
 
-test("groups may have any name, and nobody registers another", async (t) => {
+test("groups may have any name, and no member registers another", async (t) => {
   const it = master(t, "[{ file, args: { group: 'x' } }]");
   const [pid] = await registered(it, 1);
   const named = await stranger(t, it, { group: "__proto__" });
@@ -207,7 +207,7 @@ test("a killed master or worker takes with it what it has spawned, and a worker 
   await until(() => children().length === 2, "both have spawned");
   it.send(`master.emitKill(master.pid, 4)`);
   assert.equal(await it.end(), 4);
-  await until(() => ![...pids, ...children()].some(runs), "nobody is left");
+  await until(() => ![...pids, ...children()].some(runs), "no process is left");
 
   const other = master(t, "[{ file, respawn: false, args: { stubborn: true, grace: 200 } }]");
   const [stubborn] = await registered(other, 1);
@@ -256,7 +256,7 @@ test("the module for ES modules is the same", async () => {
   assert.deepEqual([clustr.Master, names.Master, names.Worker], [Master, Master, Worker]);
 });
 
-test("what is missing is said at once", async () => {
+test("a missing option is an error at once", async () => {
   assert.throws(() => Worker.create({}), { message: "group name is missing" });
   assert.throws(() => Worker.create(), { message: "group name is missing" });
   const { spawn } = Master.prototype;

@@ -1,5 +1,5 @@
 "use strict";
-// The examples of clustr-node do what they say.
+// The examples of clustr-node run and print what they should.
 
 const assert = require("node:assert/strict");
 const { spawn } = require("node:child_process");

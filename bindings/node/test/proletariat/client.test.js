@@ -5,7 +5,7 @@ const assert = require("node:assert/strict");
 const { test } = require("node:test");
 const { Parts, RedisServer, called, next, proletariat, until, url } = require("./support.js");
 
-test("a client gives its host as text, finds Redis by the environment, and reports its connection", async (t) => {
+test("a client shows its host as text, finds Redis by the environment, and reports its connection", async (t) => {
   const client = new proletariat.Client("an.old.manager");
   assert.deepEqual(await next(client, "connect"), [null]);
   await client.close();
@@ -16,7 +16,7 @@ test("a client gives its host as text, finds Redis by the environment, and repor
   }
 });
 
-test("host is the host of Redis unless something else says where it is", async (t) => {
+test("host is the host of Redis unless another option names it", async (t) => {
   const { hostname, port } = new URL(url);
   // The default port of Redis leads nowhere here, so that only the address shows.
   const address = (options, environment) => {
@@ -45,7 +45,7 @@ test("ports keep clusters apart", async (t) => {
   assert.deepEqual(await called((cb) => there.client().work(["x"], cb)), [null, [{ err: null, data: "there" }]]);
 });
 
-test("close ends what is not done, once, and aborts it at the worker", async (t) => {
+test("close ends unfinished works once, and aborts them at the worker", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();
   const aborted = [];
@@ -68,7 +68,7 @@ test("close ends what is not done, once, and aborts it at the worker", async (t)
   assert.deepEqual([after.err.code, reported], ["ECLOSED", ["ECLOSED"]]);
 });
 
-test("the works of a killed client are given up, those with keepState are not", async (t) => {
+test("the works of a killed client are aborted, those with keepState are not", async (t) => {
   const parts = new Parts(t);
   const aborted = [];
   const handlers = {};
@@ -105,7 +105,7 @@ test("the works of a client that was frozen are pushed again when it thaws", asy
     client.workIndividual(["x"], {}, (err, data, w) => say(err, data, w.resent), () => client.close());`);
   await until(() => running.length === 1, "it runs");
   program.child.kill("SIGSTOP");
-  await until(() => aborted.length === 1, "the client is given up");
+  await until(() => aborted.length === 1, "the works of the client are aborted");
   program.child.kill("SIGCONT");
   await program.prints("connect", 2);
   await until(() => running.length === 2, "it runs again");
@@ -129,7 +129,7 @@ test("MAXRETRIES ends a client that cannot connect, and its works with it", asyn
   assert.ok(performance.now() - begun > 1500);
 });
 
-test("works given before Redis is there wait for it; those it forgot are pushed again", async (t) => {
+test("works pushed before Redis is there wait for it; those it forgot are pushed again", async (t) => {
   const server = await RedisServer.start(t);
   await server.kill();
   const parts = new Parts(t, { redis: server.url });

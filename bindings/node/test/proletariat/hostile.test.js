@@ -1,5 +1,5 @@
 "use strict";
-// Whatever other members of the cluster send and say of themselves, the parts live, and nothing of others is changed.
+// Whatever other members of the cluster send and publish about themselves, the parts live, and nothing of others is changed.
 
 const assert = require("node:assert/strict");
 const path = require("node:path");
@@ -7,7 +7,7 @@ const { test } = require("node:test");
 const { Shapes } = require("../shapes.js");
 const { Parts, assemblage, atEnd, called, until } = require("./support.js");
 
-/** A program with a part of each kind, which says whether it is as it was. */
+/** A program with a part of each kind, which reports whether it is unchanged. */
 async function company(t) {
   const parts = new Parts(t);
   const program = parts.program(`
@@ -89,7 +89,7 @@ test("jobs and messages of any shape", async (t) => {
   assert.ok(program.child.exitCode === null, `seed ${seed}: ${program.errors}`);
 });
 
-test("members of any name that say anything of themselves", async (t) => {
+test("members of any name with any data about themselves", async (t) => {
   const { worker, client, member, lives } = await company(t);
   const seed = Date.now() >>> 0;
   const shapes = new Shapes(seed);

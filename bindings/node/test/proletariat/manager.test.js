@@ -47,9 +47,9 @@ test("a manager sees works that are aborted, and by which worker", async (t) => 
   const worker = parts.worker((w) => begun.push(w.args), { slots: 1 });
   await knows(manager, 1, 1);
   await takes(worker);
-  const ended = called((cb) => client.work(["runs", "waits"], { timeout: 3000 }, cb));
+  const finished = called((cb) => client.work(["runs", "waits"], { timeout: 3000 }, cb));
   await until(() => begun.length === 1, "one runs");
-  await ended;
+  await finished;
   await until(() => seen(manager, "abort").length === 2, "both are aborted");
   const aborted = new Map(seen(manager, "abort").map(([w, workerId]) => [w.args, [w.requester, workerId]]));
   assert.deepEqual(aborted, new Map([["waits", [client.id, null]], ["runs", [client.id, worker.id]]]));
@@ -111,11 +111,11 @@ test("the queued works of a client that was killed are aborted, too; those that 
   assert.deepEqual(aborted, new Map([["waits", null], ["runs", worker.id]]));
 });
 
-test("the queued works of a client that came and went between two looks are aborted, too", async (t) => {
+test("the queued works of a client that came and went between two inspections are aborted, too", async (t) => {
   const { parts, manager } = await watched(t);
   parts.worker(() => {}, { slots: 1 });
   await knows(manager, 1, 1);
-  // From now on it looks when the test makes it.
+  // From now on it inspects the cluster when the test makes it.
   clearInterval(manager._looker);
   await manager._looks;
   const program = parts.program(`
@@ -172,7 +172,7 @@ test("what is reported late changes nothing of works that are over", async (t) =
   assert.deepEqual(seen(manager, "giveup").map(([work, { id }]) => [work.id, id]), [["W0R1", "worker 1"]]);
 });
 
-test("a dead worker of this machine is noticed at once, whatever the lease, and given nothing", async (t) => {
+test("a dead worker of this machine is noticed at once, whatever the lease, and assigned nothing", async (t) => {
   const parts = new Parts(t, { lease: 60_000 });
   const client = parts.client();
   const program = parts.program(`
@@ -189,7 +189,7 @@ test("a dead worker of this machine is noticed at once, whatever the lease, and 
   assert.ok(results[1].every(({ data }) => data === "done"));
 });
 
-test("a listener added later gets events from then on; without one nobody reports", async (t) => {
+test("a listener added later gets events from then on; without one there are no reports", async (t) => {
   const parts = new Parts(t);
   const manager = new proletariat.Manager(parts.options);
   atEnd(t, () => manager.stop());
@@ -230,37 +230,37 @@ for (const [who, begin] of [
   }],
   ["the client itself", (parts) => parts.client({ HOLDSIMILARWORK: true })],
 ]) {
-  test(`works with the same key share a result when ${who} says so`, async (t) => {
+  test(`works with the same key share a result when ${who} asks for it`, async (t) => {
     const parts = new Parts(t);
     const client = await begin(parts);
-    const given = [];
-    parts.worker((w, handler) => given.push([w, handler]));
+    const assigned = [];
+    parts.worker((w, handler) => assigned.push([w, handler]));
     const key = "a key with blanks, é and more ".repeat(20);
     const first = called((cb) => client.work([{ _key: key, n: 1 }, { _key: key, n: 2 }, { n: 3 }, { _key: 7, n: 4 }, { _key: "7", n: 5 }], cb));
-    await until(() => given.length === 3, "one of each key runs");
+    await until(() => assigned.length === 3, "one of each key runs");
     const second = called((cb) => client.work({ _key: key, n: 6 }, cb));
     await until(async () => (await client._peer.master.stats()).blocked === 3, "the others wait for those of their keys");
-    for (const [w, handler] of given) handler(null, w.args.n);
+    for (const [w, handler] of assigned) handler(null, w.args.n);
     assert.deepEqual((await first)[1].map(({ data }) => data), [1, 1, 3, 4, 4]);
     assert.deepEqual(await second, [null, 1]);
-    assert.equal(given.length, 3);
+    assert.equal(assigned.length, 3);
   });
 }
 
 test("an active work runs when the one before it is aborted", async (t) => {
   const parts = new Parts(t);
   const client = parts.client({ HOLDSIMILARWORK: true });
-  const given = [];
-  const worker = parts.worker((w, handler) => (w.args.n === 1 ? given.push(w) : handler(null, w.args.n)));
+  const assigned = [];
+  const worker = parts.worker((w, handler) => (w.args.n === 1 ? assigned.push(w) : handler(null, w.args.n)));
   await takes(worker);
   const first = called((cb) => client.work({ _key: "k", n: 1 }, { timeout: 3000 }, cb));
-  await until(() => given.length === 1, "the first runs");
+  await until(() => assigned.length === 1, "the first runs");
   const second = called((cb) => client.work({ _key: "k", n: 2 }, cb));
   assert.equal((await first)[0].code, "ECSTO");
   assert.deepEqual(await second, [null, 2]);
 });
 
-test("works with keys are apart when no manager says otherwise", async (t) => {
+test("works with keys are apart unless a manager asks for it", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();
   parts.worker((w, handler) => handler(null, w.args.n));
@@ -286,7 +286,7 @@ test("a manager stops and starts again, and works go on without it", async (t) =
   await new proletariat.Manager().stop();
 });
 
-test("a manager forgets works that nobody reports any more", async (t) => {
+test("a manager forgets works that are no longer reported", async (t) => {
   const { parts, manager, client } = await watched(t);
   const program = parts.program(`
     const client = new proletariat.Client(options);
@@ -315,10 +315,10 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     const client = new proletariat.Client();
     atEnd(t, () => client.close());
     await until(() => client._peer.managers.size > 0, "the manager is there");
-    const [ended, silent] = [next(child, "exit"), called((cb) => client.systemMessage("hello", { to: "MANAGER" }, cb))];
+    const [exited, silent] = [next(child, "exit"), called((cb) => client.systemMessage("hello", { to: "MANAGER" }, cb))];
     assert.deepEqual([(await silent)[0], (await silent)[1].done], [null, true]);
     child.kill(signal);
-    assert.deepEqual(await ended, [0, null]);
+    assert.deepEqual(await exited, [0, null]);
     assert.equal(output, "");
     await until(async () => (await client._peer.look()).peers.every(({ member }) => member.pid !== child.pid), "it has left");
   });

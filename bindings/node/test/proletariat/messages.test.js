@@ -19,7 +19,7 @@ async function company(t) {
 /** Resolves once what the client has sent so far is in the inboxes. */
 const sent = (client) => client._peer._sending.last;
 
-test("a message to nobody in particular goes to everybody else", async (t) => {
+test("a message without a recipient goes to all others", async (t) => {
   const { manager, sender, other, worker, arrived } = await company(t);
   const [error, { id, ...answer }] = await called((cb) => assert.equal(sender.systemMessage({ do: "it" }, cb), undefined));
   assert.equal(error, null);
@@ -37,7 +37,7 @@ test("a message to nobody in particular goes to everybody else", async (t) => {
   assert.ok(arrived.every(([, , from]) => from === worker.id));
 });
 
-test("a message goes to the manager, to one part, or to nobody", async (t) => {
+test("a message goes to the manager, to one part, or to none", async (t) => {
   const { manager, sender, other, worker, arrived } = await company(t);
   assert.deepEqual((({ sentTo, receivedBy }) => [sentTo, receivedBy])((await called((cb) => worker.systemMessage("m", { to: "MANAGER" }, cb)))[1]), [0, 0]);
   assert.deepEqual([seen(manager, "sysmsg").length, arrived.length], [1, 0]);
@@ -82,7 +82,7 @@ test("a message that cannot travel is an error", async (t) => {
   assert.equal((await called((cb) => client.systemMessage("x".repeat(16 * 1024 * 1024), cb)))[0].code, "ELARGEMSG");
 });
 
-test("the callback comes when a recipient dies before it has the message", async (t) => {
+test("the callback comes when a recipient crashes before it has the message", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();
   const program = parts.program(`
@@ -154,7 +154,7 @@ test("a message of which parts are missing is not delivered, and its sender know
   assert.deepEqual([receiver.parts.size, receiver.parts.senders.size, receiver.parts.timer], [0, 0, undefined]);
 });
 
-test("messages for one who does not read are dropped when it has too many, and count as sent", async (t) => {
+test("messages for a member that does not read are dropped when it has too many, and count as sent", async (t) => {
   const parts = new Parts(t, { lease: 60_000 });
   const client = parts.client();
   const program = parts.program(`
@@ -167,12 +167,12 @@ test("messages for one who does not read are dropped when it has too many, and c
   const [id] = await program.prints("id");
   program.child.kill("SIGSTOP");
   const some = () => Promise.all(Array.from({ length: 1000 }, () => client._peer.inbox.send({ name: id }, null)));
-  await until(async () => (await some()).some(({ dropped }) => dropped > 0), "there is no room");
+  await until(async () => (await some()).some(({ dropped }) => dropped > 0), "the inbox is full");
   const large = () => called((cb) => client.systemMessage("x".repeat(1 << 20), { to: id }, cb));
   const small = (content) => called((cb) => client.systemMessage(content, { to: id }, cb));
   for (const [error, { sentTo, receivedBy }] of await Promise.all([large(), small("none")])) assert.deepEqual([error, sentTo, receivedBy], [null, 1, 0]);
   program.child.kill("SIGCONT");
-  await until(async () => (await large())[1].receivedBy === 1, "there is room again");
+  await until(async () => (await large())[1].receivedBy === 1, "the inbox has space again");
   await small("what?");
   const [arrived] = await program.prints("arrived");
   assert.deepEqual([arrived.at(-1), new Set(arrived.slice(0, -1))], [1 << 20, new Set(["SWARM_MESSAGES_DROPPED"])]);

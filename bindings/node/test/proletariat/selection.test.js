@@ -62,7 +62,7 @@ test("workSelectWorker is called for each work, with what is free for it, and it
   assert.deepEqual((await high)[1], { n: 3 });
 
   const [first, second] = asked;
-  assert.ok(asked.every(({ self, records }) => self === manager && records), "the records are there, though the manager has not looked since");
+  assert.ok(asked.every(({ self, records }) => self === manager && records), "the records are there, though the manager has not inspected the cluster since");
   const { id, rid, requester, ...work } = first.work;
   assert.match(id, /^W0R/);
   assert.ok(id.endsWith(rid));
@@ -85,7 +85,7 @@ test("it may be set, replaced and removed while the manager runs", async (t) => 
   await knows(manager, 2, 1);
   assert.equal(manager.workSelectWorker, undefined);
   const works = Array.from({ length: 6 }, (_, n) => n);
-  assert.deepEqual(new Set(await results(client, works)), new Set(["ann", "bob"]), "who holds the fewest");
+  assert.deepEqual(new Set(await results(client, works)), new Set(["ann", "bob"]), "the worker with the fewest");
   manager.workSelectWorker = only("ann");
   await choosing(manager);
   assert.deepEqual(new Set(await results(client, works)), new Set(["ann"]));
@@ -185,12 +185,12 @@ test("a manager that chooses stops cleanly, and is not asked any more", async (t
     const manager = new proletariat.Manager(options);
     manager.workSelectWorker = function () { say("asked"); manager.stop().then(() => say("stopped")); return null; };
     manager.start();
-    // One look after the other, so that it is said once.
-    const look = async () => {
+    // One inspection after the other, so that it is printed once.
+    const check = async () => {
       if (manager._peer.connected && (await manager._peer.master.queues()).chooser) say("chooses");
-      else setTimeout(look, 5);
+      else setTimeout(check, 5);
     };
-    look();`);
+    check();`);
   await program.prints("chooses");
   const client = parts.client();
   await Promise.all([named(parts, "ann"), connected(client)]);

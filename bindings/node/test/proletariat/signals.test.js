@@ -1,5 +1,5 @@
 "use strict";
-// Parts whose process ends by a signal leave at once: nobody waits for their lease, and no crash is counted.
+// Parts whose process ends by a signal leave at once: no lease has to expire, and no crash is counted.
 
 const assert = require("node:assert/strict");
 const { test } = require("node:test");

@@ -64,7 +64,7 @@ function seen(manager, event) {
 /** Resolves once the client may push works. */
 const connected = (client) => support.until(() => client._peer.connected, "the client is connected");
 
-/** Resolves once the worker is given works. */
+/** Resolves once works are assigned to the worker. */
 const takes = (worker) => support.until(() => worker._slots?.pool.incarnation, "the worker takes works");
 
 module.exports = { ...support, LEASE, Parts, connected, knows, proletariat, seen, takes };

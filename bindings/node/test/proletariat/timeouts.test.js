@@ -8,19 +8,19 @@ const { Parts, called, connected, knows, seen, takes, until } = require("./suppo
 test("ECSTO keeps what is done, aborts what runs, drops what waits, and frees the slots", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();
-  const given = [];
+  const assigned = [];
   const aborted = [];
   const late = [];
   const worker = parts.worker((w, handler) => {
-    given.push(w.args);
+    assigned.push(w.args);
     if (w.args === "slow") late.push(handler);
     else handler(null, w.args);
   }, { slots: 2 });
   worker.on("abort", (w) => aborted.push(w));
   await takes(worker);
-  const ended = called((cb) => client.work(["fast", "slow", "slow", "waits"], { timeout: 3000 }, cb));
+  const finished = called((cb) => client.work(["fast", "slow", "slow", "waits"], { timeout: 3000 }, cb));
   await until(() => late.length === 2, "two run");
-  const [error, results] = await ended;
+  const [error, results] = await finished;
   assert.equal(error, null);
   assert.deepEqual(results.map(({ err, data }) => err?.code ?? data), ["fast", "ECSTO", "ECSTO", "ECSTO"]);
   assert.ok(results[1].err instanceof Error);
@@ -28,7 +28,7 @@ test("ECSTO keeps what is done, aborts what runs, drops what waits, and frees th
   assert.deepEqual(aborted.map(({ args, status }) => [args, status]), [["slow", "aborted"], ["slow", "aborted"]]);
   for (const handler of late) handler(null, "ignored");
   assert.deepEqual(await called((cb) => client.work("next", cb)), [null, "next"]);
-  assert.deepEqual(given, ["fast", "slow", "slow", "next"]);
+  assert.deepEqual(assigned, ["fast", "slow", "slow", "next"]);
   const shown = called((cb) => worker.prependOnceListener("work", cb));
   client.work("shown", { runTimeout: 9000 });
   const [{ id, ...rest }] = await shown;

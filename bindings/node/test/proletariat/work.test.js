@@ -7,7 +7,7 @@ const { Parts, assemblage, atEnd, called, until } = require("./support.js");
 
 const echo = (w, handler) => handler(null, w.args);
 
-test("an array of works gives its results in order, whatever the form of the call", async (t) => {
+test("an array of works returns its results in order, whatever the form of the call", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();
   parts.worker((w, handler) => setImmediate(handler, null, w.args));
@@ -46,7 +46,7 @@ test("callbacks may be left out, and options are left alone", async (t) => {
   await until(() => done.length === 5, "all works are done");
 });
 
-test("workIndividual reports each work as it ends, then of all", async (t) => {
+test("workIndividual reports each work when it finishes, then all", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();
   const handlers = [];
@@ -58,7 +58,7 @@ test("workIndividual reports each work as it ends, then of all", async (t) => {
   });
   const reported = [];
   const works = [0, 1, 2].map((n) => ({ n }));
-  const ended = await called((cb) => client.workIndividual(works, null, (err, data, w) => {
+  const finished = await called((cb) => client.workIndividual(works, null, (err, data, w) => {
     reported.push([err, data, w]);
     if (data === "c") handlers[0]("no", "a");
     if (data === "a") handlers[1](null, "b");
@@ -69,7 +69,7 @@ test("workIndividual reports each work as it ends, then of all", async (t) => {
   assert.equal(w.request, reported[1][2].request);
   assert.ok(w.pushed > 0);
   assert.equal(w.original, works[2]);
-  assert.deepEqual(ended, [null, [{ err: "no", data: "a" }, { err: null, data: "b" }, { err: null, data: "c" }]]);
+  assert.deepEqual(finished, [null, [{ err: "no", data: "a" }, { err: null, data: "b" }, { err: null, data: "c" }]]);
 
   // Options left out.
   alone = true;
@@ -77,7 +77,7 @@ test("workIndividual reports each work as it ends, then of all", async (t) => {
   assert.deepEqual(last, [null, "b", { n: 1 }]);
 });
 
-test("works are what they were when they were given", async (t) => {
+test("works are what they were when they were passed", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();
   parts.worker(echo);
@@ -176,15 +176,15 @@ test("functions are refused unless the worker allows them", async (t) => {
 test("higher priorities go first, in order inside one; negative and odd ones are fine", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();
-  const ended = [];
+  const finished = [];
   const groups = [-3, 0, "1.5", 7, 1].map((priority) => called((cb) => client.work([`${priority} a`, `${priority} b`], { priority }, cb)));
   await until(async () => (await client._peer.master.stats()).waiting === 10, "all wait");
   parts.worker((w, handler) => {
-    ended.push(w.args);
+    finished.push(w.args);
     handler();
   }, { slots: 1 });
   await Promise.all(groups);
-  assert.deepEqual(ended, ["7 a", "7 b", "1.5 a", "1.5 b", "1 a", "1 b", "0 a", "0 b", "-3 a", "-3 b"]);
+  assert.deepEqual(finished, ["7 a", "7 b", "1.5 a", "1.5 b", "1 a", "1 b", "0 a", "0 b", "-3 a", "-3 b"]);
 });
 
 test("members of other programs may add works to the cluster, and do them", async (t) => {

@@ -101,7 +101,7 @@ test("slots that cannot be are an error", () => {
   assert.ok(new proletariat.Worker({ slots: 3, prioritySlots: { 1: 2, 2: 1 } }));
 });
 
-test("works wait for a listener, and answers for nobody", async (t) => {
+test("works wait for a listener, answers for none", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();
   const worker = parts.worker(null, { ANSWER_THRESHOLD: 50, CLEANUP_REQS: 1, CLEANUP_CHECKINT: 1, CON_RETRYTIME: 1 });
@@ -116,7 +116,7 @@ test("works wait for a listener, and answers for nobody", async (t) => {
   await until(() => hanging.length === 1, "the other runs");
 });
 
-test("works that nobody listens to wait for the next listener", async (t) => {
+test("works without a listener wait for the next one", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();
   const worker = parts.worker();
@@ -127,7 +127,7 @@ test("works that nobody listens to wait for the next listener", async (t) => {
   assert.deepEqual((await results)[1].map(({ data }) => data), ["first", "second"]);
 });
 
-test("a worker that stops gives its works to others and starts again", async (t) => {
+test("the works of a worker that stops go to others, and it and starts again", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();
   const aborted = [];
@@ -210,7 +210,7 @@ test("a work that kills every worker fails in the end", async (t) => {
       const worker = new proletariat.Worker(options);
       worker.on("work", () => process.kill(process.pid, "SIGKILL"));
       worker.start();`);
-    await until(() => over || program.child.signalCode, "the worker dies, or is spared");
+    await until(() => over || program.child.signalCode, "the worker crashes, or is spared");
   }
   const [error] = await result;
   assert.deepEqual([error.code, error.reason], ["SWARM_JOB_FAILED", "poison"]);

@@ -76,7 +76,7 @@ test("errors of children have the stack as their message, and the code", async (
   assert.equal((await masterOf(t, queue).stats()).completed, 3);
 });
 
-test("a child that dies is replaced, and its job is failed by another", async (t) => {
+test("a child that crashes is replaced, and its job is failed by another", async (t) => {
   const queue = queueOf(t);
   const folder = folderOf(t);
   const children = queueOf(t, { queueId: queue.queueId, tasks: ["crash"], childProcessCount: 1 });
@@ -139,7 +139,7 @@ test("a child that a signal asks to end finishes its job first, and is replaced"
   await submit(queue, "echo", { params: { n: 2 } });
   await until(() => queue.reported.jobSuccess.length === 2, "both are done");
   assert.deepEqual([queue.reported.childRestart.length, queue.reported.jobFail.length], [1, 0]);
-  assert.equal(folder.lines("begun").length, 1, "the first was not given back");
+  assert.equal(folder.lines("begun").length, 1, "the first was not requeued");
 });
 
 test("children that cannot live are started ever more slowly, and reported; shutdown ends that", async (t) => {
@@ -167,10 +167,10 @@ test("shutdown waits for the jobs of children, reports them, and for nothing tha
   queue.start();
   for (const n of [1, 2]) await submit(queue, "hold", { params: params(folder, n) });
   await until(() => folder.lines("begun").length === 2, "begun");
-  let ended = false;
-  const end = called((done) => queue.shutdown(done)).then(() => { ended = true; });
+  let closed = false;
+  const end = called((done) => queue.shutdown(done)).then(() => { closed = true; });
   await submit(other, "hold", { params: params(folder, 3) });
-  assert.equal(ended, false);
+  assert.equal(closed, false);
   folder.make("go");
   await end;
   // The third may have been taken by a child that did not know of the end yet; then it is reported, too.

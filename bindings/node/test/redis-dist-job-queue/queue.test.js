@@ -22,8 +22,8 @@ test("its synopsis", async (t) => {
 
 test("options have the defaults of 0.1, are merged, and are left as they are", async (t) => {
   const config = Object.freeze({ ...redisConfig(), no_ready_check: true });
-  const given = Object.freeze({ redisConfig: config, namespace: "n.", queueId: "q", unknown: 1, flushStaleTimeout: 5, workerCount: 3, childProcessCount: 0 });
-  const queue = queueOf(t, given);
+  const passed = Object.freeze({ redisConfig: config, namespace: "n.", queueId: "q", unknown: 1, flushStaleTimeout: 5, workerCount: 3, childProcessCount: 0 });
+  const queue = queueOf(t, passed);
   const { namespace, queueId, workerCount, childProcessCount, flushStaleTimeout, shuttingDown, cluster } = queue;
   assert.deepEqual([namespace, queueId, workerCount, childProcessCount, flushStaleTimeout, shuttingDown, cluster], ["n.", "q", 3, 0, 5, false, "n.q"]);
   assert.deepEqual(queue.redisConfig, { ...config, db: 0 });
@@ -138,7 +138,7 @@ test("jobs of one resource run one at a time, in the order of submission", async
   queue.start();
   for (let n = 0; n < 4; n++) {
     await until(() => folder.lines("begun").length === n + 1, `job ${n} has begun`);
-    // Another resource is not held up.
+    // Another resource is not delayed.
     await submit(queue, "echo", { resourceId: `other${n}` });
     await until(() => queue.reported.jobSuccess.filter((job) => job.type === "echo").length === n + 1, "the other resource");
     assert.deepEqual(folder.lines("begun").map(([which]) => which), Array.from({ length: n + 1 }, (_, i) => i));
@@ -183,7 +183,7 @@ test("names may be any text", async (t) => {
   await submit(empty, "x".repeat(300));
 });
 
-test("a job whose task nobody has registered waits, and is performed by who has", async (t) => {
+test("a job whose task no process has registered waits for one that has", async (t) => {
   const queue = queueOf(t, { tasks: ["echo"] });
   queue.start();
   await submit(queue, "fail", { params: {} });

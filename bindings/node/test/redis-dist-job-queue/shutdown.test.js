@@ -51,11 +51,11 @@ test("shutdown waits for jobs in progress, reports them, and takes no others", a
   queue.start();
   await submit(queue, "hold", { params: params(folder, 1) });
   await until(() => folder.lines("begun").length === 1, "begun");
-  let ended = false;
-  const end = called((done) => queue.shutdown(done)).then(() => { ended = true; });
+  let closed = false;
+  const end = called((done) => queue.shutdown(done)).then(() => { closed = true; });
   await free(master, 0);
   await submit(other, "hold", { params: params(folder, 2) });
-  assert.equal(ended, false);
+  assert.equal(closed, false);
   folder.make("go");
   await end;
   assert.deepEqual(queue.reported.jobSuccess.map((job) => job.params.n), [1]);
@@ -139,7 +139,7 @@ test("without Redis nothing throws, calls answer, and shutdown ends", async (t) 
   }
 });
 
-test("a queue goes on when Redis is back, and is shut down while it is away", async (t) => {
+test("a queue goes on when Redis returns, and is shut down while it is away", async (t) => {
   const server = await RedisServer.start(t);
   const folder = folderOf(t);
   const queue = queueOf(t, { redisConfig: { ...redisConfig(server.url), timeout: 2000 }, tasks: ["echo", "hold"] });
@@ -174,7 +174,7 @@ test("names of the login are those of node_redis too", async (t) => {
   await assert.rejects(submit(wrong, "echo"), { code: "SWARM_AUTH_FAILED" });
 });
 
-test("CommonJS and ES modules are given one class", async (t) => {
+test("CommonJS and ES modules have one class", async (t) => {
   const it = program(t, `
     import("assemblage/redis-dist-job-queue").then((module) => say(module.default === JobQueue, module.JobQueue === JobQueue));`);
   assert.equal(await it.end(), 0);

@@ -42,7 +42,7 @@ async function begun(t, make) {
   return { queue, folder, it, pid, master: masterOf(t, queue) };
 }
 
-/** The queue of this process performs the job that the other has given back, and no crash is counted. */
+/** The queue of this process performs the job that the other has requeued, and no crash is counted. */
 async function movesOn({ queue, folder, master }, since) {
   queue.start();
   await until(() => folder.lines("begun").some(([, pid]) => pid === process.pid), "the job is performed here");
@@ -54,7 +54,7 @@ async function movesOn({ queue, folder, master }, since) {
 }
 
 for (const signal of ["SIGINT", "SIGTERM"]) {
-  test(`a process that ends by ${signal} gives back what is not over soon`, async (t) => {
+  test(`a process that ends by ${signal} requeues jobs that do not finish soon`, async (t) => {
     const all = await begun(t, (queue) => new Program(t, sourceOf(queue)));
     const since = performance.now();
     all.it.child.kill(signal);
@@ -84,7 +84,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
     assert.deepEqual(it.printed.map(([event]) => event), ["own", "jobSuccess"]);
   });
 
-  test(`a child that ends by ${signal} gives back what is not over soon, and is replaced`, async (t) => {
+  test(`a child that ends by ${signal} requeues jobs that do not finish soon, and is replaced`, async (t) => {
     const all = await begun(t, (queue) => new Program(t, sourceOf(queue, { childProcessCount: 1 })));
     const since = performance.now();
     process.kill(all.pid, signal);
@@ -133,7 +133,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
   });
 }
 
-test("a job that hangs in the children of a parent that was killed is no death", async (t) => {
+test("a job that hangs in the children of a parent that was killed is no crash", async (t) => {
   const all = await begun(t, (queue) => new Program(t, sourceOf(queue, { childProcessCount: 1 })));
   const since = performance.now();
   all.it.child.kill("SIGKILL");

@@ -1,5 +1,5 @@
 "use strict";
-// What the tests of redis-dist-job-queue share: queues with names of their own, and files in which tasks say what they do.
+// What the tests of redis-dist-job-queue share: queues with names of their own, and files in which tasks report what they do.
 
 const { randomBytes } = require("node:crypto");
 const { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } = require("node:fs");

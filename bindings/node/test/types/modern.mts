@@ -43,7 +43,7 @@ const { replies, missing }: Receipt<number> = await worker.send<number>({ group:
 for (const { from, payload } of replies) console.log(from.pid, payload?.toFixed(), missing.length + receipt.dropped);
 worker.send({ pid: 1, host: "h" }, 1, { acknowledged: 5 }, (error, reported) => console.log(error?.code, reported?.recipients[0]));
 master.send({ name: "n" }, 1, (error) => console.log(error));
-// @ts-expect-error nobody is meant
+// @ts-expect-error the recipient is missing
 await master.send({ groups: "g" }, 1);
 const arrived = (message: Message<string>) => {
   if (message.wantsReply) message.reply(message.payload.length);

@@ -30,7 +30,7 @@ function endsAll(t, queue, folder) {
 
 const params = (folder, n) => ({ n, file: folder.path("begun"), until: folder.path("go") });
 
-test("a job whose process dies is failed by another one, which reports it, and can be retried", async (t) => {
+test("a job whose process crashes is failed by another one, which reports it, and can be retried", async (t) => {
   const queue = queueOf(t, { tasks: ["hold"], workerCount: 2 });
   const folder = folderOf(t);
   const dying = performer(t, queue, "hold");
@@ -53,7 +53,7 @@ test("a job whose process dies is failed by another one, which reports it, and c
   assert.deepEqual([queue.reported.jobFail.length, queue.reported.error.length], [1, 0]);
 });
 
-test("each death uses up a retry, and reports nothing until none is left", async (t) => {
+test("each crash uses up a retry, and reports nothing until none is left", async (t) => {
   const queue = queueOf(t, { tasks: ["crash", "fail"] });
   const folder = folderOf(t);
   await submit(queue, "crash", { params: { n: 1, file: folder.path("begun") }, retries: 1 });
@@ -102,7 +102,7 @@ test("a process that was stopped for longer than the lease does not report a suc
   await until(() => queue.reported.jobFail.length === 1, "the job is failed");
   folder.make("go");
   stopped.child.kill("SIGCONT");
-  await until(() => stopped.printed.some(([event, text]) => event === "error" && /was not accepted/.test(text)), "an error says that its job was another's");
+  await until(() => stopped.printed.some(([event, text]) => event === "error" && /was not accepted/.test(text)), "an error reports that its job was another's");
   assert.ok(stopped.printed.some(([event, text]) => event === "error" && /Expired lock/.test(text)));
   assert.deepEqual(stopped.printed.filter(([event]) => event.startsWith("job")), []);
   // It performs jobs again.
@@ -138,7 +138,7 @@ test("a task that takes longer than its timeout keeps its job", async (t) => {
   assert.deepEqual([...queue.reported.jobFail, ...other.reported.jobFail], []);
 });
 
-test("each task has its own timeout: a short one is not held up by a long one, a long one is not failed early", async (t) => {
+test("each task has its own timeout: a short one is not delayed by a long one, a long one is not failed early", async (t) => {
   const queue = queueOf(t, { tasks: ["hold", "hold30"] });
   const folder = folderOf(t);
   endsAll(t, queue, folder);
@@ -171,7 +171,7 @@ test("tasks with different timeouts share the places of a process; who finds non
     await submit(queue, task, { params: { ...params(folder, n), file: folder.path(task === "echo" ? "echoed" : "begun") } });
   }
   await until(() => folder.lines("begun").length === 2, "two have begun");
-  // The others went back, and wait for nobody here.
+  // The others were requeued, and no process takes them here.
   await until(async () => (await master.stats()).active === 2, "no more are active");
   assert.equal(folder.lines("begun").length, 2);
   // Which of them began here is open: between tasks with different timeouts there is no order.
