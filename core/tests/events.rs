@@ -107,7 +107,7 @@ async fn a_follower_receives_the_transitions_of_each_job() {
 }
 
 #[tokio::test]
-async fn what_blocks_a_job_is_named() {
+async fn the_cause_of_a_blocked_job_is_named() {
     let redis = Redis::start();
     let worker = worker(&redis, &[("slots", "10"), ("task", ""), ("task", "t")]).await;
     let master = master(&redis);

@@ -390,14 +390,14 @@ async fn no_log_outlives_its_job() {
     let redis = Redis::start();
     let (master, worker) = (master(&redis), worker(&redis, &[]).await);
     master.limit("api", Limit::concurrent(9)).await.unwrap();
-    let ends = [
+    let kinds = [
         job("plain"),
         job("resource").resource("r"),
         job("limit").limit("api"),
         job("result").result(true),
         job("unique").unique("u"),
     ];
-    for one in ends {
+    for one in kinds {
         master.add(one).await.unwrap();
         let running = next_job(&worker).await;
         running.log("started");
@@ -439,7 +439,7 @@ async fn no_log_outlives_its_job() {
 }
 
 #[tokio::test]
-async fn a_log_outlives_a_crash_and_ends_with_a_plain_completion_elsewhere() {
+async fn a_log_outlives_a_crash_and_is_deleted_by_a_plain_completion_elsewhere() {
     let redis = Redis::start();
     let (master, first) = (master(&redis), worker(&redis, &[("slots", "1")]).await);
     for keep in [false, true] {

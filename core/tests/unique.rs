@@ -468,7 +468,7 @@ async fn batches_with_many_jobs_of_a_key_are_decided_in_their_order() {
 }
 
 #[tokio::test]
-async fn a_key_whose_job_is_gone_blocks_nothing() {
+async fn a_key_of_a_lost_job_blocks_nothing() {
     let redis = Redis::start();
     let master = master(&redis);
     let worker = worker(&redis, &[("lease", "30000")]).await;

@@ -334,7 +334,7 @@ static void stopping_waits_for_the_callback(void) {
   end_master(master);
 }
 
-static void what_does_not_start_in_time_does_not_choose(void) {
+static void a_start_that_times_out_leaves_no_chooser(void) {
   keeper ann;
   keeper_named(&ann, "choice-hasty", "ann", 64);
   swarm_master *master = master_of("choice-hasty");
@@ -422,7 +422,7 @@ int main(void) {
   RUN(bad_arguments_change_nothing);
   RUN(choosing_may_end_inside_the_callback);
   RUN(stopping_waits_for_the_callback);
-  RUN(what_does_not_start_in_time_does_not_choose);
+  RUN(a_start_that_times_out_leaves_no_chooser);
   RUN(the_callback_runs_on_the_polling_thread);
   RUN(the_end_of_the_master_ends_it);
   return 0;

@@ -1,4 +1,4 @@
-"""A worker receives its jobs in the order in which they were given to it, also while it joins."""
+"""A worker receives its jobs in the order in which they were assigned to it, also while it joins."""
 
 import pytest
 from scenario import Drivers
@@ -16,7 +16,7 @@ def test_jobs_come_in_the_order_of_their_fences(language: Language, drivers: Dri
             address = {"cluster": f"order-{number}", "url": server.url, "lease": 5000}
             master.call("master", **address)
             master.call("ready")
-            # Some jobs wait already when it is registered, others come while it is given those.
+            # Some jobs wait already when it is registered, others come while those are assigned.
             worker.call("worker", **address)
             ids = [master.call("add", payload=b"1", id=f"{index:03}")["id"] for index in range(JOBS)]
             received: list[tuple[int, str]] = []

@@ -168,7 +168,7 @@ def test_tasks_and_workers_are_paused_and_resumed(swarm: Swarm, dashboard: Start
     assert page.problems() == []
 
 
-def test_what_is_gone_is_named(dashboard: Start) -> None:
+def test_missing_objects_are_named(dashboard: Start) -> None:
     server = dashboard("--write")
 
     def error(**action: object) -> str:
@@ -225,7 +225,7 @@ def test_light_and_dark(dashboard: Start, browse: Browse) -> None:
     assert backs == ["rgb(255, 255, 255)", "rgb(17, 20, 24)"]
 
 
-def test_the_dashboard_says_that_redis_is_away_and_comes_back(
+def test_the_dashboard_shows_an_outage_of_redis_and_recovers(
     redis: Redis, swarm: Swarm, dashboard: Start, browse: Browse
 ) -> None:
     page = browse(dashboard())
@@ -249,7 +249,7 @@ EMPTY = {
 }
 
 
-def test_an_empty_cluster_says_so(dashboard: Start, browse: Browse) -> None:
+def test_an_empty_cluster_is_shown_as_empty(dashboard: Start, browse: Browse) -> None:
     page = browse(dashboard())
     for path, text in EMPTY.items():
         page.open(path)

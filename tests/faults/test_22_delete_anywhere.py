@@ -1,5 +1,5 @@
-"""Fault 22: a job is deleted while it waits, starts, runs, finishes, is retried, and when its worker is dead. It ends in exactly
-one way."""
+"""Fault 22: a job is deleted while it waits, starts, runs, finishes, is retried, and when its worker is dead. It finishes in
+exactly one way."""
 
 import time
 from pathlib import Path

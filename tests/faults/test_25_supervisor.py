@@ -147,7 +147,7 @@ def test_a_grandchild_ends_with_the_child(supervising: Callable[..., Supervising
     evidence.measured("orphans", sum(map(runs, pids)), at_most=0)
 
 
-def test_a_reload_ends_at_the_first_that_never_gets_ready(
+def test_a_reload_stops_at_the_first_that_never_gets_ready(
     supervising: Callable[..., Supervising], tmp_path: Path, evidence: Evidence
 ) -> None:
     version = tmp_path / "version"

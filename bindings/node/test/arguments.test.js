@@ -129,7 +129,7 @@ test("members, and their messages", async (t) => {
   }
 });
 
-test("what makes members and supervisors, and the logger", async () => {
+test("constructors of members and supervisors, and the logger", async () => {
   const configs = [5, true, [], [url], Symbol("s"), () => {}, { url: 5 }, { url: "http://x" }, { colour: "red" }, { host: {} }, { host: true }, { port: "x" }, { port: {} },
     { lease: {} }, { lease: "long" }, { name: {} }, { group: [] }, { client: 5 }, { client: "x" }, { tls: {} }, { sentinels: {} }, { sentinels: [5n, {}] }, { nodes: true },
     { password: {} }, { username: {} }, { prefix: {} }, { db: {} , url: 5 }, { maxPayload: "big" }, { failedMax: -1 }, { expiredelay: 5 }, { redis: "x" }];

@@ -98,7 +98,7 @@ test("jobs go by default when the choice takes too long, and late answers change
   await until(() => nothingWaits(master), "the third is assigned");
 });
 
-test("what choose throws is an uncaught exception each, and the job waits", async (t) => {
+test("each error that choose throws is an uncaught exception, and the job waits", async (t) => {
   const cluster = new Cluster(t);
   const it = new Program(t, `
     const master = assemblage.createMaster(args[0], { url });

@@ -110,7 +110,7 @@ test("a handler adds jobs with the connection of its worker", async (t) => {
   assert.equal(worker.health().added, 3);
 });
 
-test("what a worker adds is checked, gathered, and stored before it leaves", async (t) => {
+test("jobs that a worker adds are checked, batched, and stored before it leaves", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const worker = cluster.worker();

@@ -33,7 +33,7 @@ test("members have the properties of assemblage 0.1", (t) => {
   assert.equal(unnamed.prefix, "");
 });
 
-test("what the core cannot do is refused where it is asked for", () => {
+test("options that the core refuses are errors at the call", () => {
   for (const config of [{ url: "http://x" }, { port: 99999 }, { url, slots: 0 }, { url, lease: 10 }, { client: {} }]) {
     assert.throws(() => assemblage.createWorker("mail", config), { code: "SWARM_INVALID_ARGUMENT" }, JSON.stringify(config));
   }
@@ -242,7 +242,7 @@ test("clusters of different prefix or database do not meet", async (t) => {
   assert.deepEqual(strangers, [[], []]);
 });
 
-test("what a callback or a listener throws is uncaught, and stops nothing else", async (t) => {
+test("an error that a callback or a listener throws is uncaught, and stops nothing else", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master();
   const thrown = [];

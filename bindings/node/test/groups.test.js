@@ -97,7 +97,7 @@ test("a wait for a group ends by its signal, its time limit or its loop; the job
   await until(async () => (await master.stats()).completed === 6, "all jobs run");
 });
 
-test("what cannot be added is reported, and nothing is added", async (t) => {
+test("invalid jobs are reported, and nothing is added", async (t) => {
   const master = new Cluster(t).master();
   await assert.rejects(master.runMany([1, new NewJob(2, { retries: 999 })]), { code: "SWARM_INVALID_ARGUMENT", message: /job 1/ });
   const each = master.runEach([new NewJob(2, { id: "x".repeat(300) }), 1]);

@@ -68,7 +68,7 @@ test("an iterator ends with return and with its master", async (t) => {
   assert.throws(() => master.events(), { code: "SWARM_CLOSED" });
 });
 
-test("what is not kept is missed, and recording always is an option", async (t) => {
+test("events that are not kept are missed, and permanent recording is an option", async (t) => {
   const cluster = new Cluster(t);
   const master = cluster.master({ events: "always", eventsMax: 100 });
   await master.ready();

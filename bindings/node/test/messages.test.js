@@ -220,7 +220,7 @@ test("confirmations count distinct members", async (t) => {
   await never;
 });
 
-test("what a listener throws is an uncaught exception of its own, and the other messages are delivered", async (t) => {
+test("each error that a listener throws is an uncaught exception, and the other messages are delivered", async (t) => {
   const cluster = new Cluster(t);
   const it = new Program(t, `
     const worker = assemblage.createWorker(args[0], { url, name: "w" });

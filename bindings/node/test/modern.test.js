@@ -70,7 +70,7 @@ test("calls of one turn cross together, and each has its own answer", async (t) 
   assert.equal((await master.stats()).waiting, 4);
 });
 
-test("what cannot be written as JSON is refused", async (t) => {
+test("values that cannot be written as JSON are refused", async (t) => {
   const master = new Cluster(t).master();
   const cycle = {};
   cycle.self = cycle;

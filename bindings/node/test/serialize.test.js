@@ -58,7 +58,7 @@ test("messages and their replies are read and written, too", async (t) => {
   assert.deepEqual(received, [VALUE]);
 });
 
-test("what serialize and parse cannot do reaches the caller", async (t) => {
+test("errors of serialize and parse reach the caller", async (t) => {
   const cluster = new Cluster(t);
   const broken = (serialize) => cluster.master({ serialize });
   for (const [serialize, part] of [

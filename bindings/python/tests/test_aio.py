@@ -255,7 +255,7 @@ def test_another_loop_is_refused(cluster: str, url: str) -> None:
 
 
 @in_loop
-async def test_a_worker_that_lost_its_redis_comes_back(cluster: str, url: str) -> None:
+async def test_a_worker_that_lost_its_redis_registers_again(cluster: str, url: str) -> None:
     events: list[str] = []
     async with Master(cluster, url=url) as master:
         worker = Worker(cluster, url=url, lease=1)

@@ -66,7 +66,7 @@ def test_its_payload_has_its_arguments_by_name(app: App) -> None:
         current_job()
 
 
-def test_what_a_job_cannot_be_called_with_fails_it(app: App) -> None:
+def test_a_payload_that_does_not_fit_the_parameters_fails_the_job(app: App) -> None:
     @app.task
     def double(number: int) -> int:
         return 2 * number
@@ -78,7 +78,7 @@ def test_what_a_job_cannot_be_called_with_fails_it(app: App) -> None:
     assert double(4) == 8
 
 
-def test_what_cannot_be_a_task_is_refused(app: App) -> None:
+def test_invalid_tasks_are_refused(app: App) -> None:
     def many(*values: int) -> None:
         pass
 

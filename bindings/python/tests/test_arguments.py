@@ -368,7 +368,7 @@ def test_numbers_of_other_libraries_are_numbers(master: Master) -> None:
     assert (job.priority, job.retries, job.state) == (7, 7, "delayed")
 
 
-def test_what_is_ephemeral_to_its_process_is_not_copied(master: Master, cluster: str, url: str) -> None:
+def test_objects_of_a_process_are_not_copied(master: Master, cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url)
     received: queue.SimpleQueue[Any] = queue.SimpleQueue()
     worker.on("add", received.put)

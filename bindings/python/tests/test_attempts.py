@@ -91,7 +91,7 @@ def test_a_pause_that_is_none_is_refused(seconds: float) -> None:
         RetryAfter(seconds)
 
 
-def test_what_is_raised_can_be_pickled() -> None:
+def test_raised_errors_can_be_pickled() -> None:
     error = pickle.loads(pickle.dumps(RetryAfter(3, "busy")))
     assert (type(error), error.after, str(error)) == (RetryAfter, 3.0, "busy")
 

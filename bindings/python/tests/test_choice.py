@@ -397,7 +397,7 @@ async def test_functions_and_coroutine_functions_choose_in_a_loop(cluster: str, 
 
 
 @in_loop
-async def test_what_a_coroutine_raises_is_logged(cluster: str, url: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_error_of_a_coroutine_is_logged(cluster: str, url: str, caplog: pytest.LogCaptureFixture) -> None:
     async with aio.Master(cluster, url=url) as master, aio.Worker(cluster, url=url) as worker:
         worker.on("add", lambda job: None)
         await worker.ready()

@@ -108,7 +108,7 @@ def test_asyncio_has_the_same(server: Redis, cluster: str) -> None:
     asyncio.run(run())
 
 
-def test_what_is_refused(cluster: str, url: str, tmp_path: Path) -> None:
+def test_invalid_credentials_options_are_refused(cluster: str, url: str, tmp_path: Path) -> None:
     async def coroutine() -> dict[str, str]:
         return {}
 

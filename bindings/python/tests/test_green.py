@@ -21,7 +21,7 @@ threading._start_new_thread = start_in_place
 
 
 @pytest.mark.parametrize("patch", ["replaced", "gevent"])
-def test_what_needs_a_thread_is_refused(patch: str, script: Script) -> None:
+def test_calls_that_need_a_thread_are_refused(patch: str, script: Script) -> None:
     if patch == "gevent" and find_spec("gevent") is None:
         pytest.skip("gevent is not installed")
     first = "from gevent import monkey; monkey.patch_all()\n" if patch == "gevent" else REPLACED

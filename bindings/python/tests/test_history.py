@@ -73,7 +73,7 @@ def test_a_log_stays_with_a_failed_job(master: Master, cluster: str, url: str) -
         assert [line.text for line in shown(master, id).log] == ["attempt 1", "attempt 2"]
 
 
-def test_what_is_no_text_is_refused(master: Master, cluster: str, url: str) -> None:
+def test_log_lines_that_are_no_text_are_refused(master: Master, cluster: str, url: str) -> None:
     def log(job: Job) -> None:
         for bad in (1, None, b"x", "\ud800"):
             with pytest.raises(libswarm.SwarmInvalidArgument, match="text"):

@@ -93,7 +93,7 @@ def test_a_run_reports_that_a_job_with_this_id_existed(master: Master, cluster: 
         assert master.run_many(["1", "2"], ids=["x", "y"], on_existed=existed.append, timeout=SOON) == ["1", "2"]
         assert existed == ["active"] * 3
 
-        # What it raises ends the wait; what refuses the job, or the time limit, is raised as without it.
+        # An error that it raises ends the wait; a refusal of the job and the time limit are raised as without it.
         master.add_job("first", id="active", result=True)
         wait_until(lambda: bool(worker.jobs), SOON, "it is active")
         with pytest.raises(KeyError):

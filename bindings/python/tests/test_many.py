@@ -70,7 +70,7 @@ def test_objects_made_and_closed_leave_nothing_behind(cluster: str, url: str) ->
     wait_until(lambda: at_rest() <= before, SOON, f"{before} descriptors and threads as before")
 
 
-def test_objects_dropped_without_a_word_leave_nothing_behind(cluster: str, url: str) -> None:
+def test_objects_dropped_without_close_leave_nothing_behind(cluster: str, url: str) -> None:
     def once() -> None:
         Master(cluster, url=url).add_job()
 

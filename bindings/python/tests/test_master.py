@@ -121,7 +121,7 @@ def test_closed_is_closed(cluster: str, url: str) -> None:
         master.health()
 
 
-def test_what_was_added_is_sent_when_the_master_is_dropped(cluster: str, url: str, master: Master) -> None:
+def test_added_jobs_are_sent_when_the_master_is_dropped(cluster: str, url: str, master: Master) -> None:
     dropped = Master(cluster, url=url)
     dropped.ready()
     dropped._native.add("left behind", {})

@@ -228,7 +228,7 @@ def test_a_job_may_be_failed_with_anything(master: Master, cluster: str, url: st
                     master.result(id, timeout=SOON)
 
 
-def test_listeners_that_raise_what_ends_threads_end_none(master: Master, cluster: str, url: str) -> None:
+def test_listeners_that_raise_exceptions_of_exit_end_no_thread(master: Master, cluster: str, url: str) -> None:
     worker = Worker(cluster, url=url)
 
     def leave(*arguments: object) -> None:

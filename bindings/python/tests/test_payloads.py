@@ -59,7 +59,7 @@ def echo(cluster: str, url: str) -> Any:
 
 
 @pytest.mark.usefixtures("echo")
-def test_values_come_back_as_they_were(master: Master) -> None:
+def test_values_return_as_they_were(master: Master) -> None:
     for value in VALUES:
         expected = bytes(value) if isinstance(value, bytearray | memoryview) else value
         answer = master.run(value, timeout=SOON)
@@ -95,7 +95,7 @@ def test_tuples_and_keys_become_what_json_has(master: Master) -> None:
     ],
     ids=["nan", "inf", "-inf", "object", "set", "bytes inside", "key", "deep", "strided"],
 )
-def test_what_cannot_be_written_is_refused(master: Master, value: Any) -> None:
+def test_values_that_json_cannot_represent_are_refused(master: Master, value: Any) -> None:
     if isinstance(value, memoryview):
         assert master.add_job(value)
         return

@@ -400,7 +400,7 @@ LEFT_OPEN = {
 
 
 @pytest.mark.parametrize("name", LEFT_OPEN)
-def test_a_program_ends_by_itself_without_a_word(name: str, program: Programs) -> None:
+def test_a_program_ends_by_itself_without_output(name: str, program: Programs) -> None:
     process = program(
         "import asyncio, threading, time\nfrom libswarm import Supervisor, aio\nsupervisor = Supervisor(forward=False)\n"
         + "supervisor.spawn('/bin/sh', '-c', 'exec sleep 100', count=2)\n"

@@ -157,7 +157,7 @@ test("works that were pushed before the manager listened have all their properti
   for (const w of works) assert.deepEqual([w.priority, w.timeout, w.requester, w.id.endsWith(w.rid)], [3, 60_000, client.id, true]);
 });
 
-test("what is reported late changes nothing of works that are over", async (t) => {
+test("late reports change nothing of finished works", async (t) => {
   const { manager } = await watched(t);
   const w = (id) => ({ id, rid: "R1", args: id, priority: 0 });
   for (const [id, over] of [["W0R1", { e: "finish", by: "worker 2" }], ["W1R1", { e: "assigntimeout" }], ["W2R1", { e: "drop" }], ["W3R1", { e: "abort" }]]) {

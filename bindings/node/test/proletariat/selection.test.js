@@ -124,7 +124,7 @@ test("null skips a work until there is something new, and later works go on", as
   assert.ok(skipped.length > 1);
 });
 
-test("what it throws, and what is no record, is reported, and the work is done all the same", async (t) => {
+test("an error that it throws, and an answer that is no record, are reported, and the work is done all the same", async (t) => {
   const parts = new Parts(t);
   const manager = managerOf(t, parts);
   const errors = [];

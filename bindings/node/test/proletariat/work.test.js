@@ -20,7 +20,7 @@ test("an array of works returns its results in order, whatever the form of the c
   assert.deepEqual(await called((cb) => client.work([], {}, cb)), [null, []]);
 });
 
-test("what is not an array is one work", async (t) => {
+test("a value that is not an array is one work", async (t) => {
   const parts = new Parts(t);
   const client = parts.client();
   parts.worker((w, handler) => (w.args === "fails" ? handler("why") : handler(undefined, w.args)));

@@ -10,8 +10,8 @@ const folder = (name) => JSON.stringify(path.join(__dirname, "..", name));
 
 /** Programs whose members cannot connect, and how many members they have. */
 const PROGRAMS = {
-  master: [1, `const one = assemblage.createMaster("complaints", { port: 1 });`],
-  worker: [1, `const one = assemblage.createWorker("complaints", { port: 1 }).on("add", () => {});`],
+  master: [1, `const one = assemblage.createMaster("warnings", { port: 1 });`],
+  worker: [1, `const one = assemblage.createWorker("warnings", { port: 1 }).on("add", () => {});`],
   proletariat: [2, `const one = new (require(${folder("proletariat")}).Client)({ redis: { port: 1 } });`],
   "clustr-node": [1, `const one = require(${folder("clustr-node")}).Master.create({ redis: { port: 1 } });`],
   "redis-dist-job-queue": [1, `const one = new (require(${folder("redis-dist-job-queue")}))({ redisConfig: { port: 1 } });`],
@@ -22,21 +22,21 @@ const PROGRAMS = {
 };
 
 /** Lines of stderr about the trouble. */
-const complaints = (it) => it.errors.split("\n").filter((line) => /(localhost|127\.0\.0\.1):1\b/.test(line));
+const warnings = (it) => it.errors.split("\n").filter((line) => /(localhost|127\.0\.0\.1):1\b/.test(line));
 
 const ALIVE = "setInterval(() => {}, 1000);";
 
 /** Another member that cannot connect, whose error comes after all earlier ones. */
-const LATER = `setImmediate(() => assemblage.createMaster("complaints", { port: 2, timeout: 1000 }).on("error", () => {}).ready().catch(() => say("later")));`;
+const LATER = `setImmediate(() => assemblage.createMaster("warnings", { port: 2, timeout: 1000 }).on("error", () => {}).ready().catch(() => say("later")));`;
 
 for (const [name, [members, source]] of Object.entries(PROGRAMS)) {
   test(`${name}: in the log, and no warning`, async (t) => {
     const it = new Program(t, `${ALIVE} process.on("warning", (warning) => say("warning", warning.message)); ${source} ${LATER}`);
-    await until(() => complaints(it).length >= members, "it is seen");
+    await until(() => warnings(it).length >= members, "it is seen");
     await it.prints("later");
     it.child.kill("SIGKILL");
     await it.end();
-    assert.equal(complaints(it).length, members, it.errors);
+    assert.equal(warnings(it).length, members, it.errors);
     assert.match(it.errors, /^assemblage: warn: libswarm/);
     assert.ok(!it.errors.includes("Warning"), it.errors);
     assert.deepEqual(it.printed, [["later"]]);
@@ -61,7 +61,7 @@ test("a logger of the program has it, whatever its level", async (t) => {
       ${ALIVE}
       process.on("warning", () => say("warning"));
       assemblage.setLogger(({ level, target, message }) => ["error", "warn"].includes(level) && say("record", level, target, message), { level: ${JSON.stringify(level)} });
-      assemblage.createMaster("complaints", { port: 1 });`);
+      assemblage.createMaster("warnings", { port: 1 });`);
     const [as, target, message] = await it.prints("record");
     assert.equal(as, level === "error" ? "error" : "warn");
     assert.match(target, level === "error" ? /^assemblage$/ : /^libswarm/);
