@@ -48,7 +48,7 @@ async fn jobs_beyond_the_budget_are_refused_until_redis_has_taken_the_others() {
     assert_eq!(submit(vec![job(1)]).await.unwrap_err().kind(), ErrorKind::BufferFull);
     // Of several jobs none is added.
     assert_eq!(submit(vec![job(0), job(1)]).await.unwrap_err().kind(), ErrorKind::BufferFull);
-    // An empty batch is accepted.
+    // An empty payload is accepted.
     let empty = submit(vec![job(0)]);
     let [one, two] = halves;
     assert_eq!((one.await.unwrap(), two.await.unwrap(), empty.await.unwrap()), (1, 2, 1));

@@ -1,4 +1,4 @@
-//! How members recover: to a server that was emptied, restarted or out of reach, with the leases that programs have; and that no call is stuck.
+//! How members recover: from a server that was emptied, restarted or out of reach, with the leases that programs have; and that no call is stuck.
 #![allow(missing_docs)]
 
 mod support;
