@@ -29,12 +29,12 @@ const LIB: &[(&str, &str)] = files!(
     "adding", "admission", "assignment", "beginnings", "blocking", "broadcast", "choice", "chooser", "clock", "conflicts", "counts",
     "damage", "delays", "deletion", "departure", "dependents", "due", "due_entries", "edge_mending", "edges", "endings", "event_kinds", "events",
     "extras", "failures",
-    "fences", "firing", "flow_pages", "flow_stages", "flows", "history", "inbox", "inbox_kinds", "inputs", "kept", "keys", "lean_add",
+    "fences", "firing", "flow_building", "flow_pages", "flows", "history", "inbox", "inbox_kinds", "inputs", "kept", "keys", "lean_add",
     "limit_lines", "limit_state", "limits", "logs", "matching", "mending", "messages", "meta", "metric_folding", "metric_tasks", "metrics", "notices", "oldest",
     "ordering", "orders", "owner",
     "paces", "pages", "pauses", "placement", "places", "positions", "queue_heads", "queues", "ranking", "rare_keys", "reclaim",
     "record", "record_flags", "recovery", "registry", "reply", "resources", "results", "round_ends", "round_replay",
-    "round_take", "schedules", "script", "special", "spreading", "suspects", "sweep", "taking", "tick", "timeouts", "tombstones",
+    "round_take", "schedules", "script", "special", "spreading", "stage_fields", "staging", "suspects", "sweep", "taking", "tick", "timeouts", "tombstones",
     "turn_pages", "turns", "unique_keys", "values", "waiters", "watching", "workers",
 );
 

@@ -11,6 +11,9 @@ use crate::store::codec::flow::FlowReply;
 use crate::store::codec::{flow, msgpack, reply};
 use libswarm_common::error::Result;
 
+/// Parts of a flow that are sent in one call; each has at most 256 KiB, or one job.
+const PARTS_AT_ONCE: usize = 8;
+
 impl Store {
     /// Stores a flow, or the jobs of a call of which some wait for others; see `lua/commands/flow.lua`. `now`: the cluster's time in ms, if it is known.
     pub(crate) async fn add_flow(&self, plan: &Plan, incarnation: &str, now: Option<u64>) -> Result<FlowReply> {
@@ -43,8 +46,10 @@ impl Store {
                 other => return flow::answer(&other),
             }
         }
-        for (number, part) in parts.iter().enumerate() {
-            self.call_flow("stage", nonce, &[number.to_string().as_bytes(), part]).await?;
+        for (number, some) in parts.chunks(PARTS_AT_ONCE).enumerate() {
+            let first = (number * PARTS_AT_ONCE).to_string();
+            let args: Vec<&[u8]> = std::iter::once(first.as_bytes()).chain(some.iter().map(Vec::as_slice)).collect();
+            self.call_flow("stage", nonce, &args).await?;
         }
         let count = parts.len().to_string();
         let mut answer = flow::answer(&self.call_flow("commit", nonce, &[count.as_bytes(), header]).await?)?;

@@ -5,7 +5,7 @@ local clock = require('clock')
 local damage = require('damage')
 local delays = require('delays')
 local edges = lazy('edges')
-local flow_stages = lazy('flow_stages')
+local flow_building = lazy('flow_building')
 local flows = lazy('flows')
 local departure = require('departure')
 local due_entries = require('due_entries')
@@ -60,7 +60,7 @@ local handlers = {
     edges().continue()
   end,
   [due_entries.STAGE] = function(_, nonce)
-    flow_stages().expire(nonce)
+    flow_building().expire(nonce)
   end,
   [due_entries.FLOW] = function(_, flow)
     flows().expire(flow)

@@ -8,8 +8,8 @@ local call = redis.call
 local sub = string.sub
 local flow_pages = {}
 
--- Fields read at once.
-local PAGE = 500
+-- Fields read at once; of the edges, which are parts of up to a hundred jobs.
+local PAGE, PARTS = 500, 8
 -- Fields of `flow:<id>` as in flows.lua, which writes: this module is loaded where nothing may be written.
 local CANCEL, OPEN, FOREIGN = '\1c', '', '='
 local STATES = { c = 'completed', f = 'failed', d = 'deleted' }
@@ -42,11 +42,12 @@ end
 
 -- The edges of the flow, by job; a job may have several lists.
 local function edges_page(flow, cursor)
-  local scanned = call('HSCAN', keys.of('flow_edges', flow), cursor, 'COUNT', PAGE)
+  local scanned = call('HSCAN', keys.of('flow_edges', flow), cursor, 'COUNT', PARTS)
   local listed = {}
-  for i = 1, #scanned[2], 2 do
-    listed[#listed + 1] = string.match(scanned[2][i], '^[^\1]+')
-    listed[#listed + 1] = cmsgpack.unpack(scanned[2][i + 1])
+  for i = 2, #scanned[2], 2 do
+    for _, one in ipairs(cmsgpack.unpack(scanned[2][i])) do
+      listed[#listed + 1] = one
+    end
   end
   return scanned[1], listed
 end

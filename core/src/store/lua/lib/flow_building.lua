@@ -1,5 +1,4 @@
--- Adding of jobs that wait for others. A flow that is too large for one call is sent in parts, which are kept in `stage:<nonce>`. After the last part
--- it is stored part by part: jobs before those that they wait for, so that none of them runs before its dependents exist.
+-- Stores flows part by part: jobs before those that they wait for, so that none of them runs before its dependents exist. See staging.lua.
 local beginnings = require('beginnings')
 local clock = require('clock')
 local dependents = require('dependents')
@@ -13,54 +12,19 @@ local keys = require('keys')
 local meta = require('meta')
 local rare_keys = require('rare_keys')
 local script = require('script')
+local stage_fields = require('stage_fields')
+local staging = require('staging')
 local values = require('values')
 local watching = require('watching')
 local events = lazy('events')
 local call = redis.call
-local flow_stages = {}
+local flow_building = {}
 
--- Fields of `stage:<nonce>` besides the parts, which have numbers: the next part to store, the number of parts, the header, and before the id of a job
--- that existed, and before that of a job outside of the flow.
-local NEXT, PARTS, HEADER, EXISTED, OUTSIDE = 'next', 'parts', 'header', 'e:', 'o:'
-local STORED = 'stored'
+-- What is known of a job of a part.
+local EXISTED, STORED = 'existed', 'stored'
 -- Items of a part: a job {JOB, id, record, node, 1 if the program chose the id, start, number of its dependencies, on_failure, 1 if it has options that
 -- count while it waits for others}, and dependencies of one {EDGES, id, node, number of the item among those of the job, {dependency, its node or '', ...}}.
 local JOB, EDGES = 'j', 'e'
--- Parts that are not completed are removed after this time, in ms.
-local ABANDONED = 60000
-
-local function stage_key(nonce)
-  return keys.of('stage', nonce)
-end
-
--- The first of the ids that is unknown, or nil.
-function flow_stages.unknown(ids)
-  for _, id in ipairs(ids) do
-    if not watching.is_known(id) then
-      return id
-    end
-  end
-end
-
--- Holds jobs outside of the flow, from position `from` on: their outcomes are kept until the edges to them are stored.
-function flow_stages.hold(nonce, ids, from)
-  local key = stage_key(nonce)
-  call('HSETNX', rare_keys.stages, nonce, '')
-  call('ZADD', keys.due, clock.now + ABANDONED, due_entries.STAGE .. nonce)
-  for i, id in ipairs(ids) do
-    if call('HEXISTS', key, OUTSIDE .. id) == 0 then
-      call('HSET', key, OUTSIDE .. id, watching.hold(id, string.format('%so%d', nonce, from + i)))
-    end
-  end
-end
-
--- Keeps a part of a flow.
-function flow_stages.stage(nonce, number, part)
-  call('HSETNX', rare_keys.stages, nonce, '')
-  call('ZADD', keys.due, clock.now + ABANDONED, due_entries.STAGE .. nonce)
-  call('HSET', stage_key(nonce), number, part)
-end
-
 -- What is stored of the ids that the program chose: {id = {record or false, whether a failed job has it, whether a result is kept}}.
 local function stored_under(items)
   local ids, results, found = {}, {}, {}
@@ -95,11 +59,11 @@ local function exists(item, found, nonce)
   local _, id, _, node = unpack(item)
   if not found or not found.record then
     return nil
-  elseif extras.of(found.record).node == node or call('HEXISTS', stage_key(nonce), EXISTED .. id) == 1 then
+  elseif extras.of(found.record).node == node or call('HEXISTS', staging.key(nonce), stage_fields.EXISTED .. id) == 1 then
     return STORED
   end
   watching.alias(id, found.record, node)
-  call('HSET', stage_key(nonce), EXISTED .. id, 1)
+  call('HSET', staging.key(nonce), stage_fields.EXISTED .. id, 1)
   return EXISTED
 end
 
@@ -182,7 +146,7 @@ end
 local function nodes_of(list, nonce)
   local nodes = {}
   for i = 1, #list, 2 do
-    nodes[#nodes + 1] = list[i + 1] ~= '' and list[i + 1] or call('HGET', stage_key(nonce), OUTSIDE .. list[i]) or ''
+    nodes[#nodes + 1] = list[i + 1] ~= '' and list[i + 1] or call('HGET', staging.key(nonce), stage_fields.OUTSIDE .. list[i]) or ''
   end
   return nodes
 end
@@ -262,20 +226,21 @@ local function store_all_edges(items, nonce, known, change)
   end
 end
 
--- Dependencies of jobs as they are shown.
-local function note_edges(items, flow)
-  local fields = {}
+-- Dependencies as they are shown, in a field for each part: {id, {dependency, ...}, ...}.
+local function note_edges(items, flow, number)
+  local listed = {}
   for _, item in ipairs(items) do
     local names = {}
     for i = 1, #item[5], 2 do
       names[#names + 1] = item[5][i]
     end
-    fields[#fields + 1], fields[#fields + 2] = item[2] .. '\1' .. item[4], cmsgpack.pack(names)
+    listed[#listed + 1], listed[#listed + 2] = item[2], names
   end
-  call('HSET', keys.of('flow_edges', flow), unpack(fields))
+  call('HSET', keys.of('flow_edges', flow), number, cmsgpack.pack(listed))
 end
 
-local function store_part(part, nonce, flow)
+-- `number`: that of the part.
+local function store_part(part, number, nonce, flow)
   local known, change, items = {}, {}, {}
   local ids, records, starts, held = store_jobs(part, nonce, flow)
   for _, item in ipairs(part) do
@@ -286,7 +251,7 @@ local function store_part(part, nonce, flow)
   if #items > 0 then
     store_all_edges(items, nonce, known, change)
     if flow ~= '' then
-      note_edges(items, flow)
+      note_edges(items, flow, number)
     end
   end
   dependents.use(change)
@@ -297,40 +262,11 @@ local function store_part(part, nonce, flow)
   edges.settle_known(known)
 end
 
--- Jobs outside of the flow, and those of the flow that existed.
-local function read_notes(nonce)
-  local change, existed, listed = {}, {}, call('HGETALL', stage_key(nonce))
-  for i = 1, #listed, 2 do
-    local kind, id = string.sub(listed[i], 1, 2), string.sub(listed[i], 3)
-    if kind == OUTSIDE then
-      change[listed[i + 1]] = (change[listed[i + 1]] or 0) - 1
-    elseif kind == EXISTED then
-      existed[#existed + 1] = id
-    end
-  end
-  return change, existed
-end
-
-local function remove(nonce)
-  local change = read_notes(nonce)
-  dependents.use(change)
-  call('UNLINK', stage_key(nonce))
-  call('HDEL', rare_keys.stages, nonce)
-end
-
--- All is stored: keeps the answer, in case that the reply is lost. `ttl` in ms.
+-- All is stored. Returns the answer, which is kept for `ttl` ms.
 local function finish(nonce, ttl)
-  local _, existed = read_notes(nonce)
-  remove(nonce)
-  local answer = cmsgpack.pack({ 0, existed })
-  call('HSET', rare_keys.flow_answers, nonce, answer)
-  call('ZADD', keys.due, clock.now + ttl, due_entries.STAGE .. nonce)
-  return answer
-end
-
--- The answer of a call that is repeated, or false.
-function flow_stages.answer(nonce)
-  return call('HGET', rare_keys.flow_answers, nonce)
+  local _, existed = staging.read_notes(nonce)
+  staging.remove(nonce)
+  return staging.keep_answer(nonce, cmsgpack.pack({ 0, existed }), ttl)
 end
 
 local EXISTS = cmsgpack.pack({ 1 })
@@ -339,58 +275,56 @@ local EXISTS = cmsgpack.pack({ 1 })
 local function create(nonce, header)
   local flow, cancel, number, ttl = unpack(header)
   if flow ~= '' and not flows.create(flow, cancel, number) then
-    call('HSET', rare_keys.flow_answers, nonce, EXISTS)
-    call('ZADD', keys.due, clock.now + ttl, due_entries.STAGE .. nonce)
-    return EXISTS
+    return staging.keep_answer(nonce, EXISTS, ttl)
   end
 end
 
 -- Stores a flow that came in one call.
-function flow_stages.add(nonce, header, outside, part)
+function flow_building.add(nonce, header, outside, part)
   local answer = create(nonce, header)
   if answer then
     return answer
   end
   if #outside > 0 then
-    flow_stages.hold(nonce, outside, 0)
+    staging.hold(nonce, outside, 0)
   end
-  store_part(part, nonce, header[1])
+  store_part(part, 0, nonce, header[1])
   return finish(nonce, header[4])
 end
 
 -- All parts have come: from now on the flow is stored, whatever becomes of its producer. Returns an answer if the flow exists, false if parts are
 -- missing.
-function flow_stages.commit(nonce, parts, packed_header)
-  local key = stage_key(nonce)
-  if call('HEXISTS', key, NEXT) == 1 then
+function flow_building.commit(nonce, parts, packed_header)
+  local key = staging.key(nonce)
+  if call('HEXISTS', key, stage_fields.NEXT) == 1 then
     return ''
   elseif call('HEXISTS', key, 0) == 0 or call('HEXISTS', key, parts - 1) == 0 then
     return false
   end
   local answer = create(nonce, cmsgpack.unpack(packed_header))
   if answer then
-    remove(nonce)
+    staging.remove(nonce)
     return answer
   end
-  call('HSET', key, NEXT, 0, PARTS, parts, HEADER, packed_header)
+  call('HSET', key, stage_fields.NEXT, 0, stage_fields.PARTS, parts, stage_fields.HEADER, packed_header)
   call('ZADD', keys.due, clock.now, due_entries.STAGE .. nonce)
   return ''
 end
 
 -- Stores the next part. Returns the answer after the last, '' before, false if there is no such flow.
-function flow_stages.build(nonce)
-  local key = stage_key(nonce)
-  local at, parts, packed_header = unpack(call('HMGET', key, NEXT, PARTS, HEADER))
+function flow_building.build(nonce)
+  local key = staging.key(nonce)
+  local at, parts, packed_header = unpack(call('HMGET', key, stage_fields.NEXT, stage_fields.PARTS, stage_fields.HEADER))
   at, parts = values.bounded(at, 0, 1e6), values.bounded(parts, 1, 1e6)
   if not at or not parts or not packed_header then
     return false
   end
   local header, part = cmsgpack.unpack(packed_header), call('HGET', key, at)
   if part then
-    store_part(cmsgpack.unpack(part), nonce, header[1])
+    store_part(cmsgpack.unpack(part), at, nonce, header[1])
     call('HDEL', key, at)
   end
-  call('HSET', key, NEXT, at + 1)
+  call('HSET', key, stage_fields.NEXT, at + 1)
   if at + 1 >= parts then
     return finish(nonce, header[4])
   end
@@ -398,26 +332,16 @@ function flow_stages.build(nonce)
   return ''
 end
 
--- Removes what was staged: the producer gave up, or is gone.
-function flow_stages.drop(nonce)
-  if call('HEXISTS', stage_key(nonce), NEXT) == 0 then
-    remove(nonce)
-    if not flow_stages.answer(nonce) then
-      call('ZREM', keys.due, due_entries.STAGE .. nonce)
-    end
-  end
-end
-
 -- An entry of `due`.
-function flow_stages.expire(nonce)
-  if call('HEXISTS', stage_key(nonce), NEXT) == 1 then
-    flow_stages.build(nonce)
+function flow_building.expire(nonce)
+  if call('HEXISTS', staging.key(nonce), stage_fields.NEXT) == 1 then
+    flow_building.build(nonce)
     return
   end
   call('ZREM', keys.due, due_entries.STAGE .. nonce)
   if call('HDEL', rare_keys.flow_answers, nonce) == 0 then
-    remove(nonce)
+    staging.remove(nonce)
   end
 end
 
-return flow_stages
+return flow_building
