@@ -85,7 +85,7 @@ fn wrong_arguments_end_with_2() {
 }
 
 #[test]
-fn what_is_not_there_ends_with_1() {
+fn a_job_that_does_not_exist_exits_with_1() {
     let redis = Redis::start();
     for (args, text) in [
         (&["job", "x"][..], "there is no job `x`"),
@@ -105,7 +105,7 @@ fn what_is_not_there_ends_with_1() {
 }
 
 #[test]
-fn servers_that_refuse_end_with_4_and_the_doctor_says_what_to_do() {
+fn servers_that_refuse_exit_with_4_and_the_doctor_shows_what_to_do() {
     let replica = Redis::with(&["--replicaof", "127.0.0.1 1"]);
     swarm(&replica, &["status"]).ends_with(4).complains("READ_ONLY_REPLICA");
     swarm(&replica, &["add", "work", "1"]).ends_with(4).complains("read-only replica");

@@ -13,7 +13,7 @@ use support::{Redis, Running, at, master, swarm, until, worker};
 const SECRET: &str = "hunter2-payload";
 
 #[test]
-fn an_empty_cluster_says_so() {
+fn an_empty_cluster_is_reported() {
     let redis = Redis::start();
     swarm(&redis, &["status"]).ends_with(0).prints("waiting 0").prints("No members").prints("No jobs wait");
     swarm(&redis, &["jobs"]).ends_with(0).prints("No waiting jobs.");

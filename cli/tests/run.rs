@@ -89,7 +89,7 @@ fn sigterm_drains_and_a_second_one_stops_what_runs() {
 }
 
 #[test]
-fn jobs_get_the_options_that_are_given() {
+fn jobs_have_the_options_of_the_command_line() {
     let redis = Redis::start();
     let added = swarm(&redis, &["add", "mail", "{\"a\":1}", "--json", "--priority", "-3", "--resource", "r", "--retries", "4"]);
     let id = added.ends_with(0).json()["id"].as_str().unwrap().to_owned();

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_takes_is_bounded_and_what_is_dropped_is_counted() {
+    fn unread_events_are_bounded_and_dropped_ones_are_counted() {
         let queue = EventQueue::new(Kept::new(10 * (LINE_OVERHEAD + 1)));
         for _ in 0..25 {
             queue.push([line(b"x")]);

@@ -127,7 +127,7 @@ fn scratch(name: &str) -> PathBuf {
 }
 
 #[tokio::test]
-async fn a_process_that_fails_is_respawned_with_growing_pauses_and_given_up() {
+async fn a_process_that_fails_is_respawned_with_growing_pauses_up_to_a_limit() {
     let mut options = quick();
     (options.max_respawns, options.backoff.jitter) = (4, 0.0);
     let supervisor = start(options);
@@ -154,7 +154,7 @@ async fn a_process_that_fails_is_respawned_with_growing_pauses_and_given_up() {
 }
 
 #[tokio::test]
-async fn what_a_process_ends_with_decides_whether_another_follows() {
+async fn the_exit_status_decides_whether_a_process_is_respawned() {
     let supervisor = start(quick());
     let mut once = sh("exit 3");
     once.respawn = false;
@@ -179,7 +179,7 @@ async fn what_a_process_ends_with_decides_whether_another_follows() {
 }
 
 #[tokio::test]
-async fn a_command_that_cannot_be_started_says_why_and_is_tried_again() {
+async fn a_command_that_cannot_be_started_is_reported_and_tried_again() {
     let supervisor = start(quick());
     let mut program = Program::new("/nowhere/at-all");
     program.set("dir", "/").unwrap();
@@ -228,7 +228,7 @@ async fn bad_options_are_refused() {
 }
 
 #[tokio::test]
-async fn a_stop_kills_what_ignores_term_in_the_whole_group_and_spares_what_ends_in_time() {
+async fn a_stop_kills_processes_of_the_group_that_ignore_term_and_no_others() {
     let supervisor = start(quick());
     let stubborn = "trap '' TERM; (trap '' TERM; echo $(exec sh -c 'echo $PPID'); while :; do sleep 1; done) & echo $!; wait; while :; do sleep 1; done";
     supervisor.spawn(sh(stubborn)).await.unwrap();
@@ -256,7 +256,7 @@ async fn a_stop_kills_what_ignores_term_in_the_whole_group_and_spares_what_ends_
 }
 
 #[tokio::test]
-async fn what_a_process_that_failed_left_is_gone_before_the_next_starts() {
+async fn children_of_a_failed_process_are_killed_before_the_next_starts() {
     let supervisor = start(quick());
     supervisor.spawn(sh("(trap '' TERM; while :; do sleep 1; done) & echo $!; exit 1")).await.unwrap();
     let left: u32 = next_line(&supervisor).await.1.parse().unwrap();
@@ -316,7 +316,7 @@ async fn lines_come_whole_from_both_outputs_and_before_the_exit() {
 }
 
 #[tokio::test]
-async fn long_lines_are_cut_and_lines_that_nobody_takes_are_counted() {
+async fn long_lines_are_cut_and_unread_lines_are_counted() {
     let mut options = quick();
     options.set("line_buffer", "100000").unwrap();
     let supervisor = start(options);
@@ -635,7 +635,7 @@ async fn all_below(own: &mut Own) -> HashSet<u32> {
 }
 
 #[tokio::test]
-async fn a_supervisor_that_is_killed_leaves_nobody_nested_or_not() {
+async fn a_killed_supervisor_leaves_no_process_nested_or_not() {
     for (role, levels) in [("inner", 1), ("nested", 2)] {
         let mut own = Own::start(role);
         let all = all_below(&mut own).await;
@@ -704,7 +704,7 @@ async fn signals_reload_and_stop_also_during_a_reload_and_lines_are_forwarded() 
 }
 
 #[tokio::test]
-async fn a_supervisor_whose_output_nobody_reads_still_supervises() {
+async fn a_supervisor_with_unread_output_still_supervises() {
     let program = itself("flood");
     let mut command = Command::new(&program.command);
     command.args(&program.args).envs(program.env).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -231,7 +231,7 @@ mod tests {
     use super::Text;
 
     #[test]
-    fn labels_are_escaped_and_what_a_server_does_not_show_is_left_out() {
+    fn labels_are_escaped_and_missing_figures_are_left_out() {
         let mut text = Text::default();
         text.sample("a", &[("task", "q\"\\\n")], 1);
         text.server("", "");

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused_without_being_quoted() {
+    fn an_invalid_key_is_refused_without_being_quoted() {
         let long = format!("{}:{KEY}", "x".repeat(MAX_KEY_ID + 1));
         let many = (0..=MAX_KEYS).map(|number| format!("k{number}:{KEY}")).collect::<Vec<_>>().join(",");
         for text in [

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn no_message_shows_what_may_be_a_password() {
+    fn no_message_shows_a_password() {
         for url in [
             "redis://:hunter2",
             "redis://ann:hunter2",

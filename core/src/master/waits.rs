@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn redis_is_not_asked_for_what_is_being_added() {
+    fn redis_is_not_queried_for_jobs_that_are_being_added() {
         let waits = waits();
         let added = |id: &str, existed| Added { id: id.into(), existed, replaced: false };
         let mut wait = waits.begin_adding("job".into());

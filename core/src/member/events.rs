@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn news_that_nobody_takes_are_bounded_and_a_wake_is_sent_once() {
+    fn unread_events_are_bounded_and_a_wake_is_sent_once() {
         let events = MemberEvents::new(10, true);
         let wakes = Arc::new(std::sync::atomic::AtomicU32::new(0));
         let count = wakes.clone();

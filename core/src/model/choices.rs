@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chosen_slot_is_taken_and_jobs_that_nobody_has_room_for_are_skipped() {
+    fn a_chosen_slot_is_taken_and_jobs_without_a_free_slot_are_skipped() {
         let workers = vec![worker("ann", &[""], 1, &[]), worker("bob", &[""], 2, &[(0, 1), (5, 2)])];
         let jobs = vec![job("a", "", 9), job("b", "", 0), job("t", "t", 0), job("c", "", 0), job("d", "", 0), job("e", "", 5)];
         let mut choices = Choices::new(jobs, workers);

@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_ends_with_what_it_is_and_a_command_answers_through_reply() {
+    fn a_module_returns_its_table_and_a_command_answers_through_reply() {
         for (name, _) in LIB {
             let last = MODULES[name].body.trim_end().rsplit('\n').find(|line| line.starts_with("return")).is_some();
             assert!(last, "{name}");

@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_decompressed_is_bounded() {
+    fn decompressed_values_are_bounded() {
         let reader = options(&[]);
         let packed = |content: &[u8]| [&[MARK, VERSION, COMPRESSED][..], content].concat();
         let open = |stored: &[u8]| Envelopes::of(&reader).open(ValueKind::Progress, stored, ContentType::Json);

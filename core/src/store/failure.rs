@@ -543,7 +543,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_error_quotes_of_a_command_is_not_told() {
+    fn arguments_that_an_error_of_redis_quotes_are_not_shown() {
         let quoted = failed(
             "redis://ann:hunter2@a",
             &[],

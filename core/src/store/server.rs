@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_lose_jobs_is_refused() {
+    fn only_servers_that_can_lose_jobs_are_refused() {
         for (info, warnings) in [
             ("maxmemory:0\r\nmaxmemory_policy:noeviction\r\n", 0),
             ("maxmemory:9\r\nmaxmemory_policy:noeviction\r\n", 0),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_is_given_once_until_it_changes() {
+    fn a_warning_is_logged_once_until_it_changes() {
         let warnings = Warnings::default();
         let [first, second] = ["first", "second"].map(|text| vec![text.to_owned()]);
         assert_eq!(warnings.unseen(&first), ["first"]);

@@ -557,7 +557,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_record_is_corrupt() {
+    fn a_record_that_cannot_be_parsed_is_corrupt() {
         for bytes in [
             &b""[..],
             &[64],
