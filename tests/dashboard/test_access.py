@@ -40,11 +40,32 @@ def test_a_token_opens_the_dashboard(dashboard: Start) -> None:
 
 def test_every_answer_has_a_policy(dashboard: Start) -> None:
     parts = urlsplit(dashboard().url)
-    for path in ["/", "/assets/dashboard.js", "/api/limits", "/none"]:
+    for path in ["/", "/assets/dashboard/main.js", "/api/limits", "/none"]:
         visit = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
         visit.request("GET", path)
         policy = visit.getresponse().getheader("Content-Security-Policy") or ""
         assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'"), path
+
+
+def test_only_listed_assets_are_served(dashboard: Start) -> None:
+    parts = urlsplit(dashboard().url)
+
+    def status(path: str) -> int:
+        visit = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+        visit.request("GET", f"/assets/{path}")
+        return visit.getresponse().status
+
+    assert status("dashboard/pages/job.js") == 200
+    others = [
+        "dashboard",
+        "dashboard/",
+        "SHA256SUMS",
+        "dashboard/../uplot.js",
+        "..%2f..%2fCargo.toml",
+        "dashboard/%2e%2e/uplot.js",
+        "/etc/passwd",
+    ]
+    assert [path for path in others if status(path) != 404] == []
 
 
 def test_20_viewers_cost_two_calls_a_second(redis: Redis, swarm: Swarm, dashboard: Start) -> None:

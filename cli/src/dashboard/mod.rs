@@ -71,7 +71,7 @@ pub(crate) async fn serve(
 fn routes(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/", get(assets::page))
-        .route("/assets/{name}", get(assets::file))
+        .route("/assets/{*path}", get(assets::file))
         .route("/api/overview", get(overview::stream))
         .route("/api/history", get(history::minutes))
         .route("/api/recent", get(history::recently))
