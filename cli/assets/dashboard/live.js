@@ -6,7 +6,7 @@ import { openPage, refreshPage, shownName, shownPage } from './router.js';
 import { state } from './state.js';
 import { showConnection, showError } from './status.js';
 
-// The number of points that the live charts show, one a second.
+// The number of points that the live charts show, as many as the server keeps.
 const MAX_POINTS = 400;
 let source = null;
 

@@ -6,7 +6,7 @@ import { byId, h, jobLink, pageAddress } from '../dom.js';
 import { formatDuration, formatNumber } from '../format.js';
 import { state } from '../state.js';
 
-// Live points come each second, the others each minute; both may come late.
+// Live points come every 1.5 s, the others every minute; both may come late.
 const LIVE_GAP_MS = 5000;
 const HISTORY_GAP_MS = 61000;
 
