@@ -168,6 +168,44 @@ def test_tasks_and_workers_are_paused_and_resumed(swarm: Swarm, dashboard: Start
     assert page.problems() == []
 
 
+def test_jobs_without_a_task_are_paused(swarm: Swarm, dashboard: Start, browse: Browse) -> None:
+    swarm("add", "", "1")
+    page = browse(dashboard("--write"))
+    page.open("tasks")
+    page.shows("(no task)")
+    page.click("Pause")
+    page.shows("Pause jobs without a task?")
+    page.click("Pause")
+    page.shows("paused", "Resume")
+    assert page.problems() == []
+
+
+def test_schedules_are_run_and_the_error_of_an_action_stays(swarm: Swarm, dashboard: Start, browse: Browse) -> None:
+    page = browse(dashboard("--write"))
+
+    def run_now() -> None:
+        page.click("Run now")
+        page.shows("Run nightly now?")
+
+    with Master(CLUSTER, url=swarm.redis.url) as master:
+        master.schedule("nightly", cron="0 3 * * *", task="report")
+        page.open("schedules")
+        run_now()
+        page.click("Run now")
+        page.shows("A job was added.")
+        run_now()
+        page.click("Run now")
+        page.shows("No job was added: the job before has not finished")
+        run_now()
+        master.unschedule("nightly")
+    page.click("Run now")
+    # The page was read again after the action.
+    page.shows("There is no schedule.", "there is no schedule `nightly`")
+    page.open("limits")
+    page.shows("There is no limit.")
+    assert "nightly" not in page.text()
+
+
 def test_missing_objects_are_named(dashboard: Start) -> None:
     server = dashboard("--write")
 

@@ -101,15 +101,13 @@ class Page:
     def click(self, name: str, within: float = 10) -> None:
         """Clicks the button or link with this text; in a question, if one is open."""
         root = "(document.querySelector('dialog[open]') ?? document)"
-        find = f"return [...{root}.querySelectorAll('button, a')].filter((one) => one.innerText === arguments[0])"
-
-        def clicked() -> bool:
-            found = self.driver.execute_script(find, name)
-            if found:
-                self.driver.execute_script("arguments[0].click()", found[0])
-            return bool(found)
-
-        wait_until(clicked, within, f"`{name}` to click")
+        # In one call: the page may be drawn anew between two.
+        click = f"""
+            const found = [...{root}.querySelectorAll('button, a')].find((one) => one.innerText === arguments[0]);
+            found?.click();
+            return Boolean(found);
+        """
+        wait_until(lambda: bool(self.driver.execute_script(click, name)), within, f"`{name}` to click")
 
     def press(self, keys: Iterable[str]) -> None:
         for key in keys:

@@ -12,10 +12,11 @@ export const mayWrite = () => Boolean(state.overview?.write);
 
 // Runs an action and announces the text that `done` makes of the number of what changed.
 export async function runAction(action, done) {
+  showError('action', '');
   try {
     announce(done(await sendAction(action)));
   } catch (error) {
-    showError(error.message);
+    showError('action', error.message);
   }
   await refreshPage();
 }

@@ -34,7 +34,7 @@ function onOverview(overview) {
   byId('cluster').textContent = overview.cluster;
   byId('address').textContent = overview.address;
   showConnection();
-  if (overview.error) return showError(overview.error.message);
+  if (overview.error) return showError('reading', overview.error.message);
   state.points = [...state.points, overview.point].slice(-MAX_POINTS);
   if (wasLive) return updatePage();
   return shownName() === null ? openPage() : refreshPage();
@@ -50,5 +50,5 @@ function updatePage() {
 function onDisconnect() {
   state.overview = state.overview && { ...state.overview, snapshot: null };
   showConnection();
-  showError(NO_ANSWER);
+  showError('reading', NO_ANSWER);
 }

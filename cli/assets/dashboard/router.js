@@ -9,7 +9,7 @@ import { isDialogOpen } from './dialog.js';
 import { byId, h } from './dom.js';
 import { selectRow, selectedRow } from './rows.js';
 import { state } from './state.js';
-import { clearError, showError } from './status.js';
+import { showError } from './status.js';
 
 let pages = {};
 // The name of the page whose content is shown; null while it cannot be drawn.
@@ -36,7 +36,10 @@ async function drawPage(again) {
   const page = pages[name];
   const turn = (latest += 1);
   markPage(name);
-  if (!again) document.title = `${page.title} – ${state.overview?.cluster ?? 'libswarm'}`;
+  if (!again) {
+    showError('action', '');
+    document.title = `${page.title} – ${state.overview?.cluster ?? 'libswarm'}`;
+  }
   if (page.live && !state.overview?.snapshot) return waitForOverview(page, again);
   try {
     if (page.live) clearCharts();
@@ -45,7 +48,7 @@ async function drawPage(again) {
     showContent(content, again);
     shown = name;
     page.drawHistory?.();
-    if (state.overview?.snapshot) clearError();
+    if (state.overview?.snapshot) showError('reading', '');
   } catch (error) {
     if (turn === latest) showFailure(page, error, again);
   }
@@ -80,7 +83,7 @@ function showContent(content, again) {
 }
 
 function showFailure(page, error, again) {
-  showError(error.message);
+  showError('reading', error.message);
   if (!again) byId('main').replaceChildren(h('h1', {}, page.title));
   shown = null;
 }

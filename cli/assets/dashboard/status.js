@@ -4,24 +4,33 @@ import { byId } from './dom.js';
 import { state } from './state.js';
 
 const ANNOUNCEMENT_MS = 4000;
-let announcement;
+// Of the last announcement, while it is shown.
+let announcement = null;
+// The error of the last action stays until the next action or page; that of reading, until reading succeeds.
+const errors = { action: '', reading: '' };
 
 export function showConnection() {
   const isLive = Boolean(state.overview?.snapshot);
   byId('live').className = isLive ? 'on' : 'off';
-  byId('live').textContent = isLive ? 'live' : state.overview?.error ? 'Redis is away' : 'connecting';
+  if (announcement === null) byId('live').textContent = isLive ? 'live' : state.overview?.error ? 'Redis is away' : 'connecting';
 }
 
 // A screen reader reads the text, because the element has the role `status`.
 export function announce(text) {
   clearTimeout(announcement);
   byId('live').textContent = text;
-  announcement = setTimeout(showConnection, ANNOUNCEMENT_MS);
+  announcement = setTimeout(endAnnouncement, ANNOUNCEMENT_MS);
 }
 
-export function showError(text) {
-  byId('error').hidden = !text;
-  byId('error').textContent = text;
+function endAnnouncement() {
+  announcement = null;
+  showConnection();
 }
 
-export const clearError = () => showError('');
+// `source`: `action` or `reading`. No text: the error is over.
+export function showError(source, text) {
+  errors[source] = text;
+  const shown = [errors.action, errors.reading].filter(Boolean).join(' ');
+  byId('error').hidden = !shown;
+  byId('error').textContent = shown;
+}

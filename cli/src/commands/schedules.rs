@@ -87,7 +87,7 @@ async fn run_now(id: &str, session: &Session, output: &Output) -> Result<Exit, T
     } else {
         match &job {
             Some(job) => output.line(legible(job))?,
-            None => output.line("No job was added: the job before has not ended, or another job has its unique key.")?,
+            None => output.line("No job was added: the job before has not finished, or another job has its unique key.")?,
         }
     }
     Ok(if job.is_some() { Exit::Ok } else { Exit::No })

@@ -109,7 +109,8 @@ async fn run(shared: &Shared, action: &Action) -> Result<u64, Refused> {
         }
         Action::RetryFailed(errors) => every_failed(shared, errors, true).await,
         Action::DeleteFailed(errors) => every_failed(shared, errors, false).await,
-        Action::RunSchedule { id } => one(session.get_registered(master.run_schedule(id)).await?.is_some(), "the schedule", id),
+        // 0 if it is skipped.
+        Action::RunSchedule { id } => Ok(u64::from(session.get_registered(master.run_schedule(id)).await?.is_some())),
         Action::PauseSchedule { id } => one(session.get_registered(master.pause_schedule(id)).await?, "the schedule", id),
         Action::ResumeSchedule { id } => one(session.get_registered(master.resume_schedule(id)).await?, "the schedule", id),
         Action::RemoveSchedule { id } => one(session.get_registered(master.unschedule(id)).await?, "the schedule", id),

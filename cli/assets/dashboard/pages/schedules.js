@@ -35,7 +35,10 @@ function mark(schedule) {
   return schedule.paused ? h('span', { class: 'text-warn' }, 'paused') : '';
 }
 
-const runButton = ({ id }) => actionButton('Run now', { action: 'run_schedule', id }, () => 'A job was added.', { question: `Run ${id} now?` });
+function runButton({ id }) {
+  const done = (added) => (added ? 'A job was added.' : 'No job was added: the job before has not finished, or another job has its unique key.');
+  return actionButton('Run now', { action: 'run_schedule', id }, done, { question: `Run ${id} now?` });
+}
 
 const resumeButton = ({ id }) => actionButton('Resume', { action: 'resume_schedule', id }, () => `${id} is resumed.`);
 

@@ -85,9 +85,7 @@ function taskMark(counts, paused) {
 const resumeTask = (name) => actionButton('Resume', { action: 'resume', task: name }, () => `${taskLabel(name)} is resumed.`);
 
 function pauseTask(name) {
-  // Only tasks that have a name have the button.
-  if (!name) return null;
-  const question = `Pause ${taskLabel(name)}? No job of it starts until it is resumed.`;
+  const question = name ? `Pause ${name}? No job of it starts until it is resumed.` : 'Pause jobs without a task? None of them starts until they are resumed.';
   return actionButton('Pause', { action: 'pause', task: name }, () => `${taskLabel(name)} is paused.`, { question });
 }
 
