@@ -211,6 +211,9 @@ impl Chooser {
 
     /// Has the callback called for each of the jobs; none if it was ended.
     async fn ask(self: &Arc<Self>, choices: Choices) -> Option<Choices> {
+        if !choices.has_next() {
+            return Some(choices);
+        }
         let (reply, answer) = oneshot::channel();
         let count = choices.jobs.len();
         {
@@ -218,8 +221,8 @@ impl Chooser {
             state.listener.as_ref()?;
             state.round = Some(Round { choices, reply });
         }
-        // Once for each, so that other callbacks get their turn between, and once to see that none is left.
-        for _ in 0..=count {
+        // Once for each, so that other callbacks get their turn between. The last answers, without another turn of a program that polls.
+        for _ in 0..count {
             self.notify();
         }
         answer.await.ok()
@@ -248,10 +251,8 @@ impl Deliver for Chooser {
         }
         drop(state);
         if let Some((listener, mut round)) = asked {
-            let more = round.ask(&listener).unwrap_or_else(|error| {
-                trouble.push(error);
-                true
-            });
+            trouble.extend(round.ask(&listener).err());
+            let more = round.choices.has_next();
             // Before the call counts as ended: the last share destroys the program's data.
             drop(listener);
             choosers.calls.end();
@@ -269,10 +270,10 @@ impl Deliver for Chooser {
 }
 
 impl Round {
-    /// Asks the program about the next job; false if none is left.
-    fn ask(&mut self, listener: &Listener) -> Result<bool> {
+    /// Asks the program about the next job.
+    fn ask(&mut self, listener: &Listener) -> Result<()> {
         let Listener { function, user_data } = listener;
-        let Some((job, workers)) = self.choices.next_job() else { return Ok(false) };
+        let Some((job, workers)) = self.choices.next_job() else { return Ok(()) };
         let id = job.id.clone();
         let job = json_text(serde_json::to_string(job))?;
         // As values, whose keys are sorted.
@@ -288,7 +289,7 @@ impl Round {
                 format!("the callback that chooses answered `{chosen}`, no worker that it was shown for the job `{id}`");
             return Err(invalid(message));
         }
-        Ok(true)
+        Ok(())
     }
 }
 

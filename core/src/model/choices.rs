@@ -76,6 +76,12 @@ impl Choices {
         None
     }
 
+    /// Whether [`Choices::next_job`] would return another job.
+    #[cfg(feature = "bindings")]
+    pub fn has_next(&self) -> bool {
+        self.jobs[self.passed..].iter().any(|job| self.workers.iter().any(|worker| worker.room(job) > 0))
+    }
+
     /// Chooses one of the workers shown with the last [`Choices::next_job`] for that job, by its incarnation, and counts its slot as taken.
     /// `false` changes nothing: the worker was not shown with the job, or a worker is chosen already.
     pub fn choose(&mut self, incarnation: &str) -> bool {
