@@ -17,6 +17,9 @@ return {
   REMEMBERED = 3600000,
   -- The first byte of a value that is compressed or encrypted, see envelope.rs.
   ENVELOPE = 254,
+  -- Queue entries that one call reads, and so few of them that no call with them is long.
+  LOOKED_AT = 2000,
+  FEW = 200,
   -- Small jobs moved in one call.
   JOBS = 1000,
 }

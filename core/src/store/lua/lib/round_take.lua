@@ -1,11 +1,11 @@
 -- Takes plain jobs for a plain worker, when no other kind of job waits.
 local keys = require('keys')
+local limits = require('limits')
 local meta = require('meta')
-local paces = require('paces')
-local rare_keys = require('rare_keys')
 local record_flags = require('record_flags')
 local script = require('script')
 local admission = lazy('admission')
+local paces = lazy('paces')
 local tombstones = lazy('tombstones')
 local call = redis.call
 local byte = string.byte
@@ -36,11 +36,8 @@ end
 local function take(ids, records, credit)
   local popped, empty = 0, false
   local want = math.min(credit, meta.move_limit)
-  local at_once, skipped = want, paces.SKIPPED
-  if call('EXISTS', rare_keys.limit_turns) == 1 then
-    at_once, skipped = paces.AT_ONCE_LIMITED, paces.SKIPPED_LIMITED
-  end
-  while #ids < want and popped < paces.LOOKED_AT and not empty do
+  local at_once = want > limits.FEW and paces().at_once(want) or want
+  while #ids < want and popped < limits.LOOKED_AT and not empty do
     local asked = math.min(want - #ids, at_once)
     local some = call('LPOP', keys.ready, asked) or {}
     popped = popped + #some
@@ -49,7 +46,9 @@ local function take(ids, records, credit)
       local found
       local asked_for = #some
       some, found = read(some)
-      popped = popped + (skipped - 1) * (asked_for - #some)
+      if #some < asked_for then
+        popped = popped + paces().extra(asked_for - #some)
+      end
       if #ids == 0 then
         -- The common case, without copying.
         ids, records = some, found

@@ -2,12 +2,12 @@
 local admission = require('admission')
 local chooser = require('chooser')
 local keys = require('keys')
+local limits = require('limits')
 local meta = require('meta')
 local paces = require('paces')
 local pauses = require('pauses')
 local queue_heads = require('queue_heads')
 local queues = require('queues')
-local rare_keys = require('rare_keys')
 local resources = require('resources')
 local workers = require('workers')
 local call = redis.call
@@ -54,7 +54,10 @@ local function drain(state, priority, pop)
     local ids, records, popped, all = pop(want)
     local found = #ids
     ids, records = admission.admit(ids, records)
-    state.budget, state.popped = state.budget - popped - (state.skipped - 1) * (found - #ids), state.popped + popped
+    state.budget, state.popped = state.budget - popped, state.popped + popped
+    if #ids < found then
+      state.budget = state.budget - paces.extra(found - #ids)
+    end
     workers.use_slots(state.worker, priority, #ids)
     if #state.ids == 0 then
       state.ids, state.records = ids, records
@@ -73,10 +76,8 @@ end
 function taking.take(worker, credit)
   resources.settle()
   local limit = math.min(credit, meta.move_limit)
-  local state = { worker = worker, ids = {}, records = {}, limit = limit, budget = paces.LOOKED_AT, at_once = limit, skipped = paces.SKIPPED }
-  if call('EXISTS', rare_keys.limit_turns) == 1 then
-    state.at_once, state.skipped = paces.AT_ONCE_LIMITED, paces.SKIPPED_LIMITED
-  end
+  local at_once = limit > limits.FEW and paces.at_once(limit) or limit
+  local state = { worker = worker, ids = {}, records = {}, budget = limits.LOOKED_AT, limit = limit, at_once = at_once }
   repeat
     state.popped = 0
     for _, level in ipairs(levels_of(worker)) do
